@@ -1,0 +1,56 @@
+/**
+ * Canonical stream events, noun then verb.
+ *
+ * Grammar (a reader guarantees it, a writer relies on it):
+ *
+ *   stream   := response-start (block | usage | ping)* terminal
+ *   block    := text-start text-delta* text-end
+ *             | reasoning-start reasoning-delta* reasoning-end
+ *             | tool-call-start tool-call-delta* tool-call-end
+ *             | foreign
+ *   terminal := response-end | error
+ *
+ * `key` names a block and is unique in the stream. Text and reasoning blocks never overlap anything of their
+ * own kind; tool calls may overlap each other (Chat interleaves fragments), so a writer for a protocol whose
+ * blocks are serial must buffer. Exactly one terminal event, always last. Deltas are never empty.
+ */
+import type { ErrorKind } from '../errors.ts'
+import type { StopReason } from './response.ts'
+import type { ReasoningItem } from './request.ts'
+import type { Usage } from './usage.ts'
+
+export type CanonicalEvent =
+  | {
+      readonly type: 'response-start'
+      readonly id: string
+      readonly model: string
+      readonly createdSec: number | null
+      readonly usage: Usage | null
+    }
+  | { readonly type: 'text-start'; readonly key: number; readonly refusal: boolean }
+  | { readonly type: 'text-delta'; readonly key: number; readonly text: string; readonly logprobs?: unknown }
+  | { readonly type: 'text-end'; readonly key: number; readonly citations?: readonly unknown[] }
+  | { readonly type: 'reasoning-start'; readonly key: number; readonly redacted: boolean; readonly id?: string }
+  | { readonly type: 'reasoning-delta'; readonly key: number; readonly text: string; readonly summary: boolean }
+  | { readonly type: 'reasoning-end'; readonly key: number; readonly token: ReasoningItem['token'] }
+  | {
+      readonly type: 'tool-call-start'
+      readonly key: number
+      readonly callId: string
+      readonly name: string
+      readonly namespace: string | null
+      readonly custom: boolean
+    }
+  | { readonly type: 'tool-call-delta'; readonly key: number; readonly argumentsDelta: string }
+  | { readonly type: 'tool-call-end'; readonly key: number }
+  | { readonly type: 'foreign'; readonly name: string; readonly raw: unknown }
+  | { readonly type: 'usage'; readonly usage: Usage }
+  | { readonly type: 'ping' }
+  | {
+      readonly type: 'response-end'
+      readonly stop: StopReason
+      readonly stopSequence: string | null
+      readonly refusalExplanation: string | null
+      readonly usage: Usage
+    }
+  | { readonly type: 'error'; readonly kind: ErrorKind; readonly message: string; readonly code: string | null }

@@ -1,0 +1,11 @@
+/** Public surface of `wire`. */
+export type * from './canonical/adapter.ts'
+export type * from './canonical/dialect.ts'
+export type * from './canonical/event.ts'
+export type * from './canonical/request.ts'
+export type * from './canonical/response.ts'
+export { noUsage, type Usage } from './canonical/usage.ts'
+export { WireError, wireErrors, type ErrorEntry, type ErrorKind, type WireErrorCode } from './errors.ts'
+export { protocols, type MessagesVersion, type Protocol } from './protocol.ts'
+export type { Sealer, SealedReasoning } from './seal/seal.ts'
+export { TranslationReport, type LossPolicy } from './translation/report.ts'
