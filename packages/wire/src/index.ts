@@ -9,3 +9,4 @@ export { WireError, wireErrors, type ErrorEntry, type ErrorKind, type WireErrorC
 export { protocols, type MessagesVersion, type Protocol } from './protocol.ts'
 export type { Sealer, SealedReasoning } from './seal/seal.ts'
 export { TranslationReport, type LossPolicy } from './translation/report.ts'
+export { disassemble, ResponseAssembler } from './canonical/assemble.ts'

@@ -1,0 +1,159 @@
+/**
+ * A canonical stream as one complete answer, and the other way round.
+ *
+ * `assemble` serves upstreams that stream when asked for JSON; `disassemble` serves those that answer JSON
+ * when asked to stream, and in-process upstreams behind a non-streaming door.
+ */
+import type { CanonicalEvent } from './event.ts'
+import type { CanonicalResponse, OutputItem } from './response.ts'
+import { noUsage, type Usage } from './usage.ts'
+
+/** Collects events until the terminal one. Memory is bounded by the answer itself. */
+export class ResponseAssembler {
+  readonly #items = new Map<number, OutputItem>()
+  readonly #foreign: { after: number; item: OutputItem }[] = []
+  #id = ''
+  #model = ''
+  #createdSec: number | null = null
+  #usage: Usage = noUsage
+  #end: Extract<CanonicalEvent, { type: 'response-end' }> | null = null
+  #error: Extract<CanonicalEvent, { type: 'error' }> | null = null
+
+  push(event: CanonicalEvent): void {
+    switch (event.type) {
+      case 'response-start':
+        this.#id = event.id
+        this.#model = event.model
+        this.#createdSec = event.createdSec
+        if (event.usage) this.#usage = event.usage
+        break
+      case 'text-start':
+        this.#items.set(event.key, { kind: 'assistant-text', parts: [{ type: 'text', text: '' }], refusal: event.refusal })
+        break
+      case 'text-delta':
+        this.#change(event.key, 'assistant-text', (item) => ({
+          ...item,
+          parts: [{ ...item.parts[0]!, text: (item.parts[0]?.text ?? '') + event.text }],
+        }))
+        break
+      case 'text-end':
+        if (event.citations?.length)
+          this.#change(event.key, 'assistant-text', (item) => ({ ...item, parts: [{ ...item.parts[0]!, citations: event.citations }] }))
+        break
+      case 'reasoning-start':
+        this.#items.set(event.key, { kind: 'reasoning', text: null, summary: [], token: null, redacted: event.redacted, id: event.id })
+        break
+      case 'reasoning-delta':
+        this.#change(event.key, 'reasoning', (item) =>
+          event.summary
+            ? { ...item, summary: [(item.summary[0] ?? '') + event.text, ...item.summary.slice(1)] }
+            : { ...item, text: (item.text ?? '') + event.text },
+        )
+        break
+      case 'reasoning-end':
+        this.#change(event.key, 'reasoning', (item) => ({ ...item, token: event.token }))
+        break
+      case 'tool-call-start':
+        this.#items.set(event.key, {
+          kind: 'tool-call',
+          callId: event.callId,
+          name: event.name,
+          namespace: event.namespace,
+          argumentsText: '',
+          custom: event.custom,
+        })
+        break
+      case 'tool-call-delta':
+        this.#change(event.key, 'tool-call', (item) => ({ ...item, argumentsText: item.argumentsText + event.argumentsDelta }))
+        break
+      case 'foreign':
+        this.#foreign.push({
+          after: this.#items.size,
+          item: { kind: 'foreign', protocol: 'messages', name: event.name, role: 'assistant', raw: event.raw },
+        })
+        break
+      case 'usage':
+        this.#usage = event.usage
+        break
+      case 'response-end':
+        this.#usage = event.usage
+        this.#end = event
+        break
+      case 'error':
+        this.#error = event
+        break
+      default:
+        break
+    }
+  }
+
+  /** The error that ended the stream; null when it ended well or has not ended. */
+  get error(): Extract<CanonicalEvent, { type: 'error' }> | null {
+    return this.#error
+  }
+
+  /** The whole answer; null before `response-end`. */
+  response(): CanonicalResponse | null {
+    if (!this.#end) return null
+    const items = [...this.#items.values()]
+    for (const { after, item } of this.#foreign.toReversed()) items.splice(after, 0, item)
+    return {
+      id: this.#id,
+      model: this.#model,
+      createdSec: this.#createdSec,
+      items,
+      stop: this.#end.stop,
+      stopSequence: this.#end.stopSequence,
+      refusalExplanation: this.#end.refusalExplanation,
+      usage: this.#usage,
+      logprobs: null,
+      moreChoices: [],
+    }
+  }
+
+  #change<K extends OutputItem['kind']>(
+    key: number,
+    kind: K,
+    edit: (item: Extract<OutputItem, { kind: K }>) => OutputItem,
+  ): void {
+    const item = this.#items.get(key)
+    if (item?.kind === kind) this.#items.set(key, edit(item as Extract<OutputItem, { kind: K }>))
+  }
+}
+
+/** The events that a stream of this answer would have had: one delta per block. */
+export function* disassemble(response: CanonicalResponse): Generator<CanonicalEvent> {
+  yield { type: 'response-start', id: response.id, model: response.model, createdSec: response.createdSec, usage: response.usage }
+  for (const [key, item] of response.items.entries()) {
+    switch (item.kind) {
+      case 'assistant-text': {
+        yield { type: 'text-start', key, refusal: item.refusal ?? false }
+        const text = item.parts.map((part) => part.text).join('')
+        if (text !== '') yield { type: 'text-delta', key, text }
+        const citations = item.parts.flatMap((part) => part.citations ?? [])
+        yield citations.length > 0 ? { type: 'text-end', key, citations } : { type: 'text-end', key }
+        break
+      }
+      case 'reasoning':
+        yield { type: 'reasoning-start', key, redacted: item.redacted ?? false, id: item.id }
+        for (const text of item.summary) if (text !== '') yield { type: 'reasoning-delta', key, text, summary: true }
+        if (item.text) yield { type: 'reasoning-delta', key, text: item.text, summary: false }
+        yield { type: 'reasoning-end', key, token: item.token }
+        break
+      case 'tool-call':
+        yield { type: 'tool-call-start', key, callId: item.callId, name: item.name, namespace: item.namespace, custom: item.custom }
+        if (item.argumentsText !== '') yield { type: 'tool-call-delta', key, argumentsDelta: item.argumentsText }
+        yield { type: 'tool-call-end', key }
+        break
+      default:
+        yield { type: 'foreign', name: item.name, raw: item.raw }
+    }
+  }
+  yield {
+    type: 'response-end',
+    stop: response.stop,
+    stopSequence: response.stopSequence,
+    refusalExplanation: response.refusalExplanation,
+    usage: response.usage,
+  }
+}
