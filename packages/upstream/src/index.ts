@@ -1,1 +1,1 @@
-export {}
+export { UpstreamError, upstreamErrors, type UpstreamErrorCode, type UpstreamErrorOptions } from './errors.ts'
