@@ -10,6 +10,8 @@ export interface SealedReasoning {
   readonly reasoning: string
   /** Exact argument strings by call id, as sampled. */
   readonly toolArguments: Readonly<Record<string, string>>
+  /** The producer's own opaque token, where it has one: replayed with `reasoning` to the family that issued it. */
+  readonly token?: { readonly family: string; readonly data: string; readonly id?: string; readonly redacted?: boolean }
 }
 
 export interface Sealer {
