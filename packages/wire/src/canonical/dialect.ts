@@ -23,6 +23,10 @@ export interface Dialect {
   readonly reasoningTokenFamily: 'anthropic' | 'openai' | null
   /** How thinking is switched. */
   readonly thinkingControl: 'thinking-type' | 'reasoning-effort' | 'chat-template' | 'none'
+  /** With `thinking-type`: the values of `thinking.type` that are taken, best first; absent: `enabled` and `disabled`. */
+  readonly thinkingTypes?: readonly ('enabled' | 'adaptive' | 'between_tools' | 'disabled')[]
+  /** With `chat-template`: members of `chat_template_kwargs` for the switch and the effort; absent: `thinking`, no effort. */
+  readonly chatTemplateMembers?: { readonly thinking: string; readonly effort: string | null }
   /** Canonical effort to the word this upstream takes; a missing word is dropped and reported. */
   readonly efforts: Readonly<Partial<Record<Effort, string>>>
   /** Chat: which field carries the output budget. */
