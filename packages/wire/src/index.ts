@@ -13,3 +13,12 @@ export { TranslationReport, type LossPolicy } from './translation/report.ts'
 export { disassemble, ResponseAssembler } from './canonical/assemble.ts'
 export { SseReader, type SseMessage } from './sse/reader.ts'
 export { writeComment, writeSse } from './sse/writer.ts'
+export { collectRaw, minifyJson } from './json/raw-values.ts'
+export {
+  memberValue,
+  scanTopLevel,
+  spliceMembers,
+  type MemberEdit,
+  type MemberSpan,
+  type TopLevelScan,
+} from './json/splice.ts'
