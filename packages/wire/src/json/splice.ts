@@ -178,21 +178,24 @@ function skipSpace(json: Buffer, from: number): number {
 /** From the opening quote to just behind the closing one. */
 function skipString(json: Buffer, from: number): number {
   let at = from + 1
-  const shortEnd = Math.min(at + shortStringBytes, json.length)
-  while (at < shortEnd) {
-    const byte = json[at]
-    if (byte === quote) return at + 1
-    at += byte === backslash ? 2 : 1
-  }
-  // `at` is never behind an odd backslash here, so backslashes are counted back to this point only.
-  const floor = at
+  let loopBytes = shortStringBytes
   for (;;) {
+    const loopEnd = Math.min(at + loopBytes, json.length)
+    while (at < loopEnd) {
+      const byte = json[at]
+      if (byte === quote) return at + 1
+      at += byte === backslash ? 2 : 1
+    }
+    // `at` is never behind an odd backslash here, so backslashes are counted back to this point only.
+    const searched = at
     const found = at < json.length ? json.indexOf(quote, at) : -1
     if (found === -1) throw badJson(from, 'a string does not end')
     let slashes = 0
-    while (found - slashes > floor && json[found - slashes - 1] === backslash) slashes++
+    while (found - slashes > searched && json[found - slashes - 1] === backslash) slashes++
     at = found + 1
     if (slashes % 2 === 0) return at
+    // Program text is full of escaped quotes: where they are dense, a call for each would cost more than looping.
+    loopBytes = found - searched < 256 ? 1024 : 0
   }
 }
 
