@@ -1,1 +1,31 @@
-export {}
+/** Public surface of `meter`. */
+export { isPeak, zoneOffsetMs, type PeakSchedule } from './calendar.ts'
+export { costOf, costTiers, priceRequest, type CostTier, type RequestCost } from './cost.ts'
+export { formatDecimal, parseDecimal, type Decimal } from './decimal.ts'
+export { MeterError, meterErrors, type MeterErrorCode } from './errors.ts'
+export { selfHostedPrice, zeroPrice, type FixedRates } from './fixed-price.ts'
+export {
+  isUnpriced,
+  priceAt,
+  priceOfRecord,
+  type ContextTier,
+  type Price,
+  type PriceBook,
+  type PriceKey,
+  type PriceRecord,
+  type PriceStatus,
+  type Rates,
+  type Unpriced,
+  type UnpricedReason,
+} from './price-book.ts'
+export { bundledPricesUrl, loadPriceBook } from './price-file.ts'
+export {
+  checkUsage,
+  unknownUsage,
+  type CacheConvention,
+  type CountField,
+  type UsageFinding,
+  type UsageFindingCode,
+  type UsageRecord,
+  type UsageSource,
+} from './usage.ts'

@@ -1,0 +1,332 @@
+/**
+ * Reads and checks a price file; what it lets through is a book without overlaps.
+ *
+ * The format is that of `data/price-history.json` (schema version 1): half-open intervals, bare dates mean
+ * 00:00 UTC, rates per 1,000,000 tokens. Numbers are taken by their decimal text, never as binary fractions.
+ * A file is accepted whole or not at all; the error names the record.
+ */
+import { createHash } from 'node:crypto'
+import { isTimeZone, parseDay, type PeakSchedule } from './calendar.ts'
+import { compare, multiply, parseDecimal, zero, type Decimal } from './decimal.ts'
+import { MeterError } from './errors.ts'
+import {
+  chargedStatuses,
+  isoInstant,
+  type ContextTier,
+  type NamedInterval,
+  type PriceBook,
+  type PriceRecord,
+  type PriceStatus,
+  type Rates,
+} from './price-book.ts'
+
+/** Where the prices that ship with this package lie; reading the file is the caller's business. */
+export const bundledPricesUrl: URL = new URL('../data/price-history.json', import.meta.url)
+
+/**
+ * @throws {MeterError} METER_BAD_PRICE_FILE or METER_OVERLAPPING_PRICES (with both record ids).
+ */
+export function loadPriceBook(...texts: readonly string[]): PriceBook {
+  const records: PriceRecord[] = []
+  const aliases: DatedAlias[] = []
+  let asOf = ''
+  for (const text of texts) {
+    const file = asObject(parseWithNumberText(text), 'the file')
+    if (file['schema_version'] !== '1') bad('the file', 'schema_version must be 1')
+    const schedules = readSchedules(file['schedules'])
+    for (const [index, value] of asList(file['records'], 'records').entries())
+      records.push(readRecord(value, `records[${index}]`, schedules))
+    for (const [index, value] of asList(file['aliases'] ?? [], 'aliases').entries())
+      aliases.push(readAlias(value, `aliases[${index}]`))
+    const date = file['as_of']
+    if (typeof date === 'string' && date > asOf) asOf = date
+  }
+  const ids = new Set<string>()
+  for (const { id } of records) {
+    if (ids.has(id)) bad(id, 'the id appears twice')
+    ids.add(id)
+  }
+  const index = buildIndex(records, aliases)
+  const id = createHash('sha256').update(records.map((record) => `${record.id}@${record.hash}`).join('\n'))
+  return { id: id.digest('hex').slice(0, 12), asOf, records, index }
+}
+
+// ---------------------------------------------------------------------------------------------- reading
+
+/** Every JSON number becomes its own text, so that 0.003625 stays what was typed. */
+function parseWithNumberText(text: string): unknown {
+  try {
+    return JSON.parse(text, keepNumberText) as unknown
+  } catch (cause) {
+    throw new MeterError('METER_BAD_PRICE_FILE', 'The price file is not valid JSON.', { cause })
+  }
+}
+
+function keepNumberText(_key: string, value: unknown, context?: { readonly source?: string }): unknown {
+  return typeof value === 'number' ? (context?.source ?? String(value)) : value
+}
+
+const statuses: readonly PriceStatus[] = [
+  'list',
+  'promo',
+  'promo_then_list',
+  'list_suspended_by_promo',
+  'announced_withdrawn',
+]
+
+const rateFields: ReadonlySet<string> = new Set([
+  'input',
+  'output',
+  'cache_read',
+  'cache_write',
+  'cache_write_5m',
+  'cache_write_1h',
+  // Billed by time, not by token: recorded in the file, not part of a request's cost.
+  'cache_storage_per_1m_token_hours',
+])
+
+function readRecord(value: unknown, at: string, schedules: ReadonlyMap<string, PeakSchedule>): PriceRecord {
+  const raw = asObject(value, at)
+  const id = asText(raw['id'], `${at}.id`)
+  const status =
+    statuses.find((known) => known === raw['status']) ?? bad(id, `unknown status "${String(raw['status'])}"`)
+  const currency = asText(raw['currency'], `${id}: currency`)
+  if (!/^[A-Z]{3}$/.test(currency)) bad(id, `currency "${currency}" is not a three-letter code`)
+  const fromMs = asInstant(raw['effective_from'], `${id}: effective_from`)
+  const untilMs = raw['effective_to'] === null ? null : asInstant(raw['effective_to'], `${id}: effective_to`)
+  if (untilMs !== null && untilMs <= fromMs) bad(id, 'effective_to is not after effective_from')
+
+  const rates = readRates(raw['rates'], `${id}: rates`)
+  const scheduleName = raw['schedule'] === undefined ? null : asText(raw['schedule'], `${id}: schedule`)
+  const schedule = scheduleName === null ? null : schedules.get(scheduleName)
+  if (schedule === undefined) bad(id, `unknown schedule "${scheduleName}"`)
+  const peakRates = raw['peak_rates'] === undefined ? null : readRates(raw['peak_rates'], `${id}: peak_rates`)
+  if ((schedule === null) !== (peakRates === null)) bad(id, 'schedule and peak_rates come together or not at all')
+  const tiers = asList(raw['tiers'] ?? [], `${id}: tiers`).map((tier, index) =>
+    readTier(tier, `${id}: tiers[${index}]`, rates),
+  )
+  tiers.sort((a, b) => b.promptTokensAbove - a.promptTokensAbove)
+  if (new Set(tiers.map((tier) => tier.promptTokensAbove)).size !== tiers.length) bad(id, 'two tiers share a threshold')
+  if (tiers.length > 0 && peakRates !== null) bad(id, 'tiers and peak hours in one record have no defined meaning')
+  const modifiers = new Map<string, Decimal>()
+  for (const [name, factor] of Object.entries(asObject(raw['modifiers'] ?? {}, `${id}: modifiers`)))
+    modifiers.set(name, asPrice(factor, `${id}: modifiers.${name}`))
+
+  const content = JSON.stringify([raw, scheduleName === null ? null : describeSchedule(schedule)])
+  return {
+    id,
+    vendor: asText(raw['vendor'], `${id}: vendor`),
+    model: asText(raw['model'], `${id}: model`),
+    aliases: asList(raw['aliases'] ?? [], `${id}: aliases`).map((alias) => asText(alias, `${id}: aliases`)),
+    currency,
+    fromMs,
+    untilMs,
+    status,
+    rates,
+    peakRates,
+    schedule,
+    tiers,
+    modifiers,
+    confidence: asText(raw['confidence'] ?? 'unstated', `${id}: confidence`),
+    sources: asList(raw['sources'] ?? [], `${id}: sources`).map((source) => asText(source, `${id}: sources`)),
+    note: raw['note'] === undefined || raw['note'] === null ? null : asText(raw['note'], `${id}: note`),
+    hash: createHash('sha256').update(content).digest('hex').slice(0, 12),
+  }
+}
+
+function readRates(value: unknown, at: string): Rates {
+  const raw = asObject(value, at)
+  for (const name of Object.keys(raw)) if (!rateFields.has(name)) bad(at, `unknown rate "${name}"`)
+  const read = (name: string): Decimal | null =>
+    raw[name] === undefined || raw[name] === null ? null : asPrice(raw[name], `${at}.${name}`)
+  if (raw['cache_write'] !== undefined && raw['cache_write_5m'] !== undefined)
+    bad(at, 'cache_write and cache_write_5m name the same price')
+  return {
+    input: read('input'),
+    output: read('output'),
+    cacheRead: read('cache_read'),
+    cacheWrite5m: read('cache_write_5m') ?? read('cache_write'),
+    cacheWrite1h: read('cache_write_1h'),
+  }
+}
+
+/**
+ * A tier that lists input but no write price keeps the base's ratio of write to input: the vendors who price
+ * writes do it as a multiple of input (1.25x, 2x), and the tiers that do list one agree.
+ */
+function readTier(value: unknown, at: string, base: Rates): ContextTier {
+  const raw = asObject(value, at)
+  const threshold = asObject(raw['when'], `${at}.when`)['prompt_tokens_gt']
+  const promptTokensAbove = Number(threshold)
+  if (!Number.isSafeInteger(promptTokensAbove) || promptTokensAbove < 0)
+    bad(at, 'prompt_tokens_gt is not a token count')
+  const rates = readRates(raw['rates'], `${at}.rates`)
+  return {
+    promptTokensAbove,
+    rates: {
+      ...rates,
+      cacheWrite5m: rates.cacheWrite5m ?? inProportion(base.cacheWrite5m, base.input, rates.input),
+      cacheWrite1h: rates.cacheWrite1h ?? inProportion(base.cacheWrite1h, base.input, rates.input),
+    },
+  }
+}
+
+/** `part * to / from`, or null when a term is missing or the quotient has no short decimal form. */
+function inProportion(part: Decimal | null, from: Decimal | null, to: Decimal | null): Decimal | null {
+  if (part === null || from === null || to === null || from.digits === 0n) return null
+  const product = multiply(part, to)
+  const extraDigits = 12
+  const dividend = product.digits * 10n ** BigInt(from.scale + extraDigits)
+  if (dividend % from.digits !== 0n) return null
+  return multiply({ digits: dividend / from.digits, scale: product.scale + extraDigits }, { digits: 1n, scale: 0 })
+}
+
+interface DatedAlias {
+  readonly vendor: string
+  readonly name: string
+  readonly model: string
+  readonly fromMs: number
+  readonly untilMs: number
+}
+
+function readAlias(value: unknown, at: string): DatedAlias {
+  const raw = asObject(value, at)
+  return {
+    vendor: asText(raw['vendor'], `${at}.vendor`),
+    name: asText(raw['name'], `${at}.name`),
+    model: asText(raw['model'], `${at}.model`),
+    fromMs: asInstant(raw['effective_from'], `${at}.effective_from`),
+    untilMs: raw['effective_to'] === null ? Infinity : asInstant(raw['effective_to'], `${at}.effective_to`),
+  }
+}
+
+function readSchedules(value: unknown): ReadonlyMap<string, PeakSchedule> {
+  const schedules = new Map<string, PeakSchedule>()
+  for (const [id, entry] of Object.entries(asObject(value ?? {}, 'schedules'))) {
+    const at = `schedules.${id}`
+    const raw = asObject(entry, at)
+    const timeZone = asText(raw['timezone'], `${at}.timezone`)
+    if (!isTimeZone(timeZone)) bad(at, `unknown time zone "${timeZone}"`)
+    const windows = asList(raw['peak_windows'], `${at}.peak_windows`).map((window) => {
+      const [start, end] = asList(window, `${at}.peak_windows`)
+      const startMin = asMinute(start, at)
+      const endMin = asMinute(end, at)
+      if (endMin <= startMin) bad(at, 'a peak window ends before it starts; split it at midnight')
+      return { startMin, endMin }
+    })
+    const weekdays = new Set(asList(raw['peak_weekdays'], `${at}.peak_weekdays`).map(Number))
+    for (const day of weekdays) if (!Number.isInteger(day) || day < 1 || day > 7) bad(at, 'peak_weekdays are 1 to 7')
+    const offPeakDays = asList(raw['off_peak_dates'] ?? [], `${at}.off_peak_dates`).map((range) => {
+      const [first = '', last = first] = asText(range, `${at}.off_peak_dates`).split('..')
+      const firstDay = parseDay(first)
+      const lastDay = parseDay(last)
+      if (firstDay === null || lastDay === null || lastDay < firstDay)
+        return bad(at, `bad date range "${String(range)}"`)
+      return { firstDay, lastDay }
+    })
+    schedules.set(id, { id, timeZone, windows, weekdays, offPeakDays })
+  }
+  return schedules
+}
+
+function describeSchedule(schedule: PeakSchedule | null | undefined): unknown {
+  if (schedule === null || schedule === undefined) return null
+  return { ...schedule, weekdays: [...schedule.weekdays].sort((a, b) => a - b) }
+}
+
+// --------------------------------------------------------------------------------------------- overlaps
+
+function buildIndex(records: readonly PriceRecord[], aliases: readonly DatedAlias[]): PriceBook['index'] {
+  const index = new Map<string, Map<string, Map<string, NamedInterval[]>>>()
+  const place = (name: string, record: PriceRecord, fromMs: number, untilMs: number): void => {
+    if (fromMs >= untilMs) return
+    const currencies = mapAt(index, record.vendor, () => new Map<string, Map<string, NamedInterval[]>>())
+    const names = mapAt(currencies, record.currency, () => new Map<string, NamedInterval[]>())
+    mapAt(names, name, () => []).push({ fromMs, untilMs, record })
+  }
+  for (const record of records) {
+    if (!chargedStatuses.has(record.status)) continue
+    const untilMs = record.untilMs ?? Infinity
+    for (const name of new Set([record.model, ...record.aliases])) place(name, record, record.fromMs, untilMs)
+    for (const alias of aliases)
+      if (alias.vendor === record.vendor && alias.model === record.model)
+        place(alias.name, record, Math.max(alias.fromMs, record.fromMs), Math.min(alias.untilMs, untilMs))
+  }
+  for (const currencies of index.values())
+    for (const names of currencies.values())
+      for (const [name, intervals] of names) {
+        intervals.sort((a, b) => rank(a) - rank(b) || a.fromMs - b.fromMs)
+        refuseOverlaps(name, intervals)
+      }
+  return index
+}
+
+/** A promotion outranks the list it interrupts. */
+function rank({ record }: NamedInterval): number {
+  return record.status === 'promo' ? 0 : 1
+}
+
+function refuseOverlaps(name: string, sorted: readonly NamedInterval[]): void {
+  for (const rankOfList of [0, 1]) {
+    let reach: NamedInterval | null = null
+    for (const interval of sorted) {
+      if (rank(interval) !== rankOfList) continue
+      // One record may hold a name twice: listed in the record and in the alias table.
+      if (reach !== null && interval.fromMs < reach.untilMs && interval.record.id !== reach.record.id)
+        throw new MeterError(
+          'METER_OVERLAPPING_PRICES',
+          `"${reach.record.id}" and "${interval.record.id}" both price "${name}" at ${isoInstant(interval.fromMs)}.`,
+        )
+      if (reach === null || interval.untilMs > reach.untilMs) reach = interval
+    }
+  }
+}
+
+function mapAt<K, V>(map: Map<K, V>, key: K, make: () => V): V {
+  const found = map.get(key)
+  if (found !== undefined) return found
+  const made = make()
+  map.set(key, made)
+  return made
+}
+
+// ---------------------------------------------------------------------------------------------- fields
+
+function bad(at: string, why: string): never {
+  throw new MeterError('METER_BAD_PRICE_FILE', `Price file, ${at}: ${why}.`)
+}
+
+function asObject(value: unknown, at: string): Readonly<Record<string, unknown>> {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return bad(at, 'expected an object')
+  return Object.fromEntries(Object.entries(value))
+}
+
+function asList(value: unknown, at: string): readonly unknown[] {
+  return Array.isArray(value) ? (value as unknown[]) : bad(at, 'expected a list')
+}
+
+function asText(value: unknown, at: string): string {
+  return typeof value === 'string' && value.length > 0 ? value : bad(at, 'expected a text')
+}
+
+function asPrice(value: unknown, at: string): Decimal {
+  const price = parseDecimal(asText(value, at))
+  return compare(price, zero) < 0 ? bad(at, 'a price cannot be negative') : price
+}
+
+/** `2026-04-24` (00:00 UTC) or `2026-08-16T16:00:00Z`; anything whose zone would be a guess is refused. */
+function asInstant(value: unknown, at: string): number {
+  const text = asText(value, at)
+  const day = parseDay(text)
+  if (day !== null) return day * 86_400_000
+  const ms = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(?::\d{2}(?:\.\d{1,3})?)?(?:Z|[+-]\d{2}:\d{2})$/.test(text)
+    ? Date.parse(text)
+    : NaN
+  return Number.isNaN(ms) ? bad(at, `"${text}" is not a date or an instant with a zone`) : ms
+}
+
+function asMinute(value: unknown, at: string): number {
+  const match = /^(\d{2}):(\d{2})$/.exec(asText(value, at))
+  const minutes = match === null ? NaN : Number(match[1]) * 60 + Number(match[2])
+  return minutes <= 1440 ? minutes : bad(at, `"${String(value)}" is not a time of day`)
+}
