@@ -1,1 +1,37 @@
+/** Public surface of `upstream`. */
+export type {
+  Address,
+  ErrorQuirks,
+  GenerateContext,
+  PassThrough,
+  PathOverride,
+  PromptCache,
+  Refusal,
+  UpstreamDefinition,
+  UpstreamKind,
+} from './capabilities.ts'
+export { upstreamKinds } from './capabilities.ts'
+export { chooseAddress, type AddressChoice } from './choose-address.ts'
+export { definitionOf } from './definitions.ts'
+export { demoModel } from './demo/generate.ts'
 export { UpstreamError, upstreamErrors, type UpstreamErrorCode, type UpstreamErrorOptions } from './errors.ts'
+export {
+  HttpClient,
+  type FailStage,
+  type HttpCall,
+  type HttpClientOptions,
+  type HttpHandle,
+  type HttpSink,
+  type HttpTimeouts,
+  type ResponseHeaders,
+} from './http.ts'
+export { canonicalTraits, requestTraits, type RequestTrait, type RequestTraits } from './traits.ts'
+export {
+  defaultTimeouts,
+  resolveUpstream,
+  type HeaderMap,
+  type Place,
+  type Upstream,
+  type UpstreamConfig,
+  type UpstreamTimeouts,
+} from './upstream.ts'
