@@ -1,0 +1,112 @@
+/** Client keys on node:sqlite: looked up by hash, one primary-key read a request. */
+import type { DatabaseSync, StatementSync } from 'node:sqlite'
+import {
+  displayOf,
+  hashSecret,
+  secretFromBytes,
+  type KeyInput,
+  type KeyRecord,
+  type KeyStore,
+  type NewKey,
+} from '../keys.ts'
+import { inTransaction, toStoreError } from './database.ts'
+
+export class SqliteKeyStore implements KeyStore {
+  readonly #database: DatabaseSync
+  readonly #byHash: StatementSync
+  readonly #version: StatementSync
+
+  constructor(database: DatabaseSync) {
+    this.#database = database
+    this.#byHash = database.prepare('SELECT * FROM keys WHERE hash = ?')
+    this.#version = database.prepare(`SELECT value FROM counters WHERE name = 'keys'`)
+  }
+
+  createKey(input: KeyInput, nowMs: number, randomBytes: Uint8Array): NewKey {
+    const secret = secretFromBytes(randomBytes)
+    const hash = hashSecret(secret)
+    const key: KeyRecord = {
+      // Taken from the hash: unique like it, and it says nothing about the secret.
+      id: `key_${hash.slice(0, 16)}`,
+      name: input.name,
+      display: displayOf(secret),
+      models: input.models ?? [],
+      createdAtMs: nowMs,
+      expiresAtMs: input.expiresAtMs ?? null,
+      revokedAtMs: null,
+      tags: input.tags ?? {},
+    }
+    inTransaction(this.#database, () => {
+      this.#database
+        .prepare(
+          `INSERT INTO keys (id, hash, name, display, models, tags, created_at_ms, expires_at_ms, revoked_at_ms)
+           VALUES (?, ?, ?, ?, ?, ?, ?, ?, NULL)`,
+        )
+        .run(
+          key.id,
+          hash,
+          key.name,
+          key.display,
+          JSON.stringify(key.models),
+          JSON.stringify(key.tags),
+          key.createdAtMs,
+          key.expiresAtMs,
+        )
+      this.#bumpVersion()
+    })
+    return { key, secret }
+  }
+
+  findByHash(hash: string): KeyRecord | null {
+    const fields = this.#read(() => this.#byHash.get(hash))
+    return fields === undefined ? null : toKeyRecord(fields)
+  }
+
+  listKeys(): readonly KeyRecord[] {
+    return this.#read(() => this.#database.prepare('SELECT * FROM keys ORDER BY created_at_ms, id').all()).map(
+      toKeyRecord,
+    )
+  }
+
+  revokeKey(id: string, nowMs: number): boolean {
+    return inTransaction(this.#database, () => {
+      const { changes } = this.#database
+        .prepare('UPDATE keys SET revoked_at_ms = ? WHERE id = ? AND revoked_at_ms IS NULL')
+        .run(nowMs, id)
+      if (changes === 0) return false
+      this.#bumpVersion()
+      return true
+    })
+  }
+
+  keysVersion(): number {
+    return Number(this.#read(() => this.#version.get())?.['value'] ?? 0)
+  }
+
+  #bumpVersion(): void {
+    this.#database.exec(`UPDATE counters SET value = value + 1 WHERE name = 'keys'`)
+  }
+
+  #read<T>(query: () => T): T {
+    try {
+      return query()
+    } catch (error) {
+      throw toStoreError(error, 'reading keys')
+    }
+  }
+}
+
+function toKeyRecord(fields: Readonly<Record<string, unknown>>): KeyRecord {
+  const models: unknown = JSON.parse(String(fields['models']))
+  const tags: unknown = JSON.parse(String(fields['tags']))
+  return {
+    id: String(fields['id']),
+    name: String(fields['name']),
+    display: String(fields['display']),
+    models: Array.isArray(models) ? models.map(String) : [],
+    createdAtMs: Number(fields['created_at_ms']),
+    expiresAtMs: fields['expires_at_ms'] === null ? null : Number(fields['expires_at_ms']),
+    revokedAtMs: fields['revoked_at_ms'] === null ? null : Number(fields['revoked_at_ms']),
+    tags: Object.fromEntries(Object.entries(tags ?? {}).map(([name, value]) => [name, String(value)])),
+  }
+}

@@ -1,0 +1,2 @@
+import { type Ledger } from '@portolan/store'
+export declare function ledgerConformance(open: () => Ledger | Promise<Ledger>): void
