@@ -22,3 +22,8 @@ export {
   type MemberSpan,
   type TopLevelScan,
 } from './json/splice.ts'
+export { messagesAdapter } from './messages/adapter.ts'
+export { readCountTokensBody, toCountTokensBody, writeCountTokensBody } from './messages/count-tokens.ts'
+export { readMessagesVersion } from './messages/version.ts'
+export { findBillingBlock, isBillingLine } from './history/billing.ts'
+export { inputTokensBody, responsesAdapter } from './responses/adapter.ts'

@@ -46,6 +46,8 @@ export interface Dialect {
   readonly jsonSchema: 'native' | 'instruct' | 'none'
   readonly jsonObject: boolean
   readonly customTools: boolean
+  /** Responses: tools inside namespaces go out as they are; absent or false: flattened to `namespace__tool`. */
+  readonly toolNamespaces?: boolean
   readonly strictTools: boolean
   /** Sampling members this upstream accepts, by canonical name. */
   readonly sampling: readonly (

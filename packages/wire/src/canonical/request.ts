@@ -104,6 +104,8 @@ export interface AssistantTextItem extends ItemBase {
   readonly kind: 'assistant-text'
   readonly parts: readonly TextPart[]
   readonly refusal?: boolean
+  /** Responses' `phase`: is this a remark on the way or the answer? Its own vendor wants it back. */
+  readonly phase?: string
   readonly prefill?: boolean
 }
 
@@ -214,7 +216,7 @@ export type Tool = FunctionTool | CustomTool | VendorTool
 
 export type ToolChoice =
   | { readonly mode: 'auto' | 'none' | 'required' }
-  | { readonly mode: 'named'; readonly name: string; readonly custom?: boolean }
+  | { readonly mode: 'named'; readonly name: string; readonly namespace?: string | null; readonly custom?: boolean }
   | {
       readonly mode: 'allowed'
       readonly require: boolean
