@@ -1,0 +1,111 @@
+/**
+ * The two shapes of cache memory: rows that only ever grow, and the ring of the last few tokens.
+ *
+ * Compressed rows never change once written, so they live in pages and a copy of a cache is a copy of bytes.
+ * Both keep rows in any codec; a reader always gets f32.
+ */
+import { ModelError } from '../errors.ts'
+import type { RowCodec } from './row-codec.ts'
+
+/** Rows of one page: small enough that a short sequence wastes little, large enough to keep the page list short. */
+const pageRows = 64
+
+export class GrowingRows {
+  readonly codec: RowCodec
+  readonly #pages: Uint8Array[] = []
+  #count = 0
+
+  constructor(codec: RowCodec) {
+    this.codec = codec
+  }
+
+  get count(): number {
+    return this.#count
+  }
+
+  /** Memory held, whole pages included. */
+  get allocatedBytes(): number {
+    return this.#pages.length * pageRows * this.codec.rowBytes
+  }
+
+  append(row: Float32Array, rowAt = 0): void {
+    if (this.#count === this.#pages.length * pageRows) this.#pages.push(new Uint8Array(pageRows * this.codec.rowBytes))
+    const page = this.#pages[this.#pages.length - 1]!
+    this.codec.encode(row, rowAt, page, (this.#count % pageRows) * this.codec.rowBytes)
+    this.#count++
+  }
+
+  read(index: number, out: Float32Array, outAt = 0): void {
+    const page = this.#pages[Math.floor(index / pageRows)]
+    if (page === undefined || index >= this.#count)
+      throw new RangeError(`Cache row ${index} of ${this.#count} does not exist.`)
+    this.codec.decode(page, (index % pageRows) * this.codec.rowBytes, out, outAt)
+  }
+
+  toBytes(): Uint8Array<ArrayBuffer> {
+    const out = new Uint8Array(this.#count * this.codec.rowBytes)
+    for (const [at, page] of this.#pages.entries()) {
+      const start = at * pageRows * this.codec.rowBytes
+      out.set(page.subarray(0, Math.min(page.length, out.length - start)), start)
+    }
+    return out
+  }
+
+  /** Replaces the content by `bytes` as written by `toBytes`. */
+  restore(bytes: Uint8Array): void {
+    const count = bytes.length / this.codec.rowBytes
+    if (!Number.isInteger(count)) {
+      throw new ModelError(
+        'MODEL_STATE',
+        `A snapshot holds ${bytes.length} bytes of rows, not a multiple of ${this.codec.rowBytes}.`,
+      )
+    }
+    this.#pages.length = 0
+    const pageBytes = pageRows * this.codec.rowBytes
+    for (let start = 0; start < bytes.length; start += pageBytes) {
+      const page = new Uint8Array(pageBytes)
+      page.set(bytes.subarray(start, start + pageBytes))
+      this.#pages.push(page)
+    }
+    this.#count = count
+  }
+}
+
+/** The last `capacity` rows by position; slot = position mod capacity. */
+export class RingRows {
+  readonly codec: RowCodec
+  readonly capacity: number
+  readonly #bytes: Uint8Array<ArrayBuffer>
+
+  constructor(codec: RowCodec, capacity: number) {
+    this.codec = codec
+    this.capacity = capacity
+    this.#bytes = new Uint8Array(capacity * codec.rowBytes)
+  }
+
+  get allocatedBytes(): number {
+    return this.#bytes.length
+  }
+
+  write(position: number, row: Float32Array, rowAt = 0): void {
+    this.codec.encode(row, rowAt, this.#bytes, (position % this.capacity) * this.codec.rowBytes)
+  }
+
+  read(position: number, out: Float32Array, outAt = 0): void {
+    this.codec.decode(this.#bytes, (position % this.capacity) * this.codec.rowBytes, out, outAt)
+  }
+
+  toBytes(): Uint8Array<ArrayBuffer> {
+    return this.#bytes.slice()
+  }
+
+  restore(bytes: Uint8Array): void {
+    if (bytes.length !== this.#bytes.length) {
+      throw new ModelError(
+        'MODEL_STATE',
+        `A snapshot holds ${bytes.length} window bytes; this model needs ${this.#bytes.length}.`,
+      )
+    }
+    this.#bytes.set(bytes)
+  }
+}
