@@ -256,7 +256,7 @@ function randomRow(random: () => number): LedgerRow {
   const miss = BigInt(Math.floor(random() * 1e6))
   const known = random() < 0.9
   return sampleRow(`r${Math.floor(random() * 200)}`, {
-    keyId: pick(['key_a', 'key_b', null]),
+    keyId: random() < 0.2 ? null : pick(['key_a', 'key_b']),
     modelServed: pick(['a', 'b', 'c']),
     status: pick(['ok', 'error', 'cut']),
     currency: pick(['USD', 'CNY']),

@@ -174,6 +174,12 @@ export class SqliteLedger implements Ledger {
     return record === undefined ? null : toLedgerRow(record)
   }
 
+  /** Walks the whole table: for checks, never for a page. */
+  countRows(): number {
+    const [fields] = this.#all('SELECT COUNT(*) AS rows FROM requests', [])
+    return Number(fields?.['rows'] ?? 0)
+  }
+
   #all(sql: string, bound: readonly SQLInputValue[]): readonly Fields[] {
     try {
       const statement = this.#database.prepare(sql)
