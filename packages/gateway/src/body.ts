@@ -63,7 +63,11 @@ const decoders: Readonly<Record<string, (body: Buffer, options: { maxOutputLengt
 
 async function decode(body: Buffer, encoding: string, maxBytes: number): Promise<Buffer> {
   const decoder = decoders[encoding]
-  if (!decoder) throw new GatewayError('GATEWAY_BAD_ENCODING', `The content-encoding \`${encoding.slice(0, 40)}\` is not supported; send identity, gzip, br, deflate or zstd.`)
+  if (!decoder)
+    throw new GatewayError(
+      'GATEWAY_BAD_ENCODING',
+      `The content-encoding \`${encoding.slice(0, 40)}\` is not supported; send identity, gzip, br, deflate or zstd.`,
+    )
   try {
     return await decoder(body, { maxOutputLength: maxBytes })
   } catch (error) {
@@ -73,5 +77,8 @@ async function decode(body: Buffer, encoding: string, maxBytes: number): Promise
 }
 
 function tooLarge(limitBytes: number): GatewayError {
-  return new GatewayError('GATEWAY_BODY_TOO_LARGE', `The request body is larger than the limit of ${limitBytes} bytes (\`limits.bodyBytes\`).`)
+  return new GatewayError(
+    'GATEWAY_BODY_TOO_LARGE',
+    `The request body is larger than the limit of ${limitBytes} bytes (\`limits.bodyBytes\`).`,
+  )
 }

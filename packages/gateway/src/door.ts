@@ -37,14 +37,26 @@ function door(endpoint: Endpoint, protocol: Protocol, methods: readonly string[]
 
 const doors: ReadonlyMap<string, Door> = new Map([
   ...['/v1/chat/completions', '/chat/completions'].map((path) => [path, door('generate', 'chat', post)] as const),
-  ...['/beta/chat/completions', '/beta/v1/chat/completions'].map((path) => [path, door('generate', 'chat', post, true)] as const),
-  ...['/v1/messages', '/anthropic/v1/messages', '/messages'].map((path) => [path, door('generate', 'messages', post)] as const),
+  ...['/beta/chat/completions', '/beta/v1/chat/completions'].map(
+    (path) => [path, door('generate', 'chat', post, true)] as const,
+  ),
+  ...['/v1/messages', '/anthropic/v1/messages', '/messages'].map(
+    (path) => [path, door('generate', 'messages', post)] as const,
+  ),
   ...['/v1/responses', '/responses'].map((path) => [path, door('generate', 'responses', post)] as const),
-  ...['/v1/messages/count_tokens', '/anthropic/v1/messages/count_tokens'].map((path) => [path, door('count-tokens', 'messages', post)] as const),
-  ...['/v1/responses/input_tokens', '/responses/input_tokens'].map((path) => [path, door('count-tokens', 'responses', post)] as const),
-  ...['/v1/models', '/models', '/anthropic/v1/models'].map((path) => [path, door('models', path.startsWith('/anthropic') ? 'messages' : 'chat', get)] as const),
+  ...['/v1/messages/count_tokens', '/anthropic/v1/messages/count_tokens'].map(
+    (path) => [path, door('count-tokens', 'messages', post)] as const,
+  ),
+  ...['/v1/responses/input_tokens', '/responses/input_tokens'].map(
+    (path) => [path, door('count-tokens', 'responses', post)] as const,
+  ),
+  ...['/v1/models', '/models', '/anthropic/v1/models'].map(
+    (path) => [path, door('models', path.startsWith('/anthropic') ? 'messages' : 'chat', get)] as const,
+  ),
   ...['/v1/completions', '/completions'].map((path) => [path, door('completions', 'chat', post)] as const),
-  ...['/beta/completions', '/beta/v1/completions'].map((path) => [path, door('completions', 'chat', post, true)] as const),
+  ...['/beta/completions', '/beta/v1/completions'].map(
+    (path) => [path, door('completions', 'chat', post, true)] as const,
+  ),
   ['/user/balance', door('balance', 'chat', get)] as const,
   ['/v1/user/balance', door('balance', 'chat', get)] as const,
   ['/healthz', door('health', 'chat', get)] as const,
@@ -65,7 +77,10 @@ export function doorAt(url: string): Door | null {
   const model = modelPath.exec(path)
   if (!model) return null
   try {
-    return { ...door('model', path.startsWith('/anthropic') ? 'messages' : 'chat', get), modelName: decodeURIComponent(model[1]!) }
+    return {
+      ...door('model', path.startsWith('/anthropic') ? 'messages' : 'chat', get),
+      modelName: decodeURIComponent(model[1]!),
+    }
   } catch {
     return null
   }
@@ -73,6 +88,11 @@ export function doorAt(url: string): Door | null {
 
 /** The protocol whose words suit a caller at a path that is no door, and at paths that two dialects share. */
 export function dialectOf(url: string, headers: Readonly<Record<string, unknown>>): Protocol {
-  if (headers['anthropic-version'] !== undefined || headers['x-api-key'] !== undefined || /^\/(anthropic|v1\/messages)/.test(url)) return 'messages'
+  if (
+    headers['anthropic-version'] !== undefined ||
+    headers['x-api-key'] !== undefined ||
+    /^\/(anthropic|v1\/messages)/.test(url)
+  )
+    return 'messages'
   return url.includes('/responses') ? 'responses' : 'chat'
 }

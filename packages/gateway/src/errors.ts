@@ -15,7 +15,7 @@ export const gatewayErrors = {
   GATEWAY_MODEL_NOT_ALLOWED: {
     kind: 'permission',
     summary: 'The key may not use this model.',
-    remedy: 'Use a model in the key\'s scope, or make a key with a wider scope.',
+    remedy: "Use a model in the key's scope, or make a key with a wider scope.",
   },
   GATEWAY_UNKNOWN_MODEL: {
     kind: 'not-found',
@@ -69,7 +69,7 @@ export const gatewayErrors = {
   },
   GATEWAY_UPSTREAM_CREDENTIALS: {
     kind: 'upstream',
-    summary: 'The upstream refused the credentials configured for it. The caller\'s own key is fine.',
+    summary: "The upstream refused the credentials configured for it. The caller's own key is fine.",
     remedy: 'The operator must correct `apiKey` of that upstream.',
   },
   GATEWAY_NOT_SUPPORTED: {
@@ -86,6 +86,21 @@ export const gatewayErrors = {
     kind: 'internal',
     summary: 'The ledger cannot be written, so no new work is taken.',
     remedy: 'The operator must free disk space or repair the data directory; see the log.',
+  },
+  GATEWAY_BAD_TOKENIZER: {
+    kind: 'internal',
+    summary: 'The tokenizer file configured for this model cannot be read.',
+    remedy: 'The operator must correct `tokenizer` of the model; it names a Hugging Face `tokenizer.json`.',
+  },
+  GATEWAY_BAD_CONFIG: {
+    kind: 'internal',
+    summary: 'The configuration contradicts itself.',
+    remedy: 'Correct the setting named in the message; `portolan doctor` checks the whole file.',
+  },
+  GATEWAY_CANNOT_LISTEN: {
+    kind: 'internal',
+    summary: 'The gateway cannot listen at its address.',
+    remedy: 'The message says why and what to change.',
   },
   GATEWAY_INTERNAL: {
     kind: 'internal',

@@ -1,1 +1,4 @@
-export {}
+/** Public surface of `gateway`. */
+export { defaultConfig, defaultLimits, type GatewayConfig, type GatewayLimits, type ModelConfig } from './config.ts'
+export { GatewayError, gatewayErrors, type GatewayErrorCode } from './errors.ts'
+export { startGateway, type Gateway, type GatewayOptions, type GatewayStore } from './gateway.ts'

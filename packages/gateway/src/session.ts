@@ -10,13 +10,26 @@ import type { IncomingHttpHeaders } from 'node:http'
 import type { PromptUnit } from './prefix/units.ts'
 
 /** Headers in which known clients carry a session id (Claude Code, opencode, Codex). */
-const sessionHeaders = ['x-claude-code-session-id', 'x-session-id', 'x-session-affinity', 'session_id', 'session-id', 'conversation_id', 'x-portolan-session'] as const
+const sessionHeaders = [
+  'x-claude-code-session-id',
+  'x-session-id',
+  'x-session-affinity',
+  'session_id',
+  'session-id',
+  'conversation_id',
+  'x-portolan-session',
+] as const
 
 /**
  * @param body  the parsed request body of any door
  * @param units the prompt units of what the client sent
  */
-export function sessionOf(keyId: string, headers: IncomingHttpHeaders, body: Readonly<Record<string, unknown>>, units: readonly PromptUnit[]): string {
+export function sessionOf(
+  keyId: string,
+  headers: IncomingHttpHeaders,
+  body: Readonly<Record<string, unknown>>,
+  units: readonly PromptUnit[],
+): string {
   const named = fromHeaders(headers) ?? fromBody(body)
   if (named !== null) return digest(keyId, 'named', named)
   const firstTurn = units.findIndex((unit) => unit.name.includes('(user)'))
@@ -36,7 +49,8 @@ function fromBody(body: Readonly<Record<string, unknown>>): string | null {
   const cacheKey = body['prompt_cache_key']
   if (typeof cacheKey === 'string' && cacheKey !== '') return cacheKey
   const metadata = body['metadata']
-  const userId = typeof metadata === 'object' && metadata !== null ? (metadata as Record<string, unknown>)['user_id'] : undefined
+  const userId =
+    typeof metadata === 'object' && metadata !== null ? (metadata as Record<string, unknown>)['user_id'] : undefined
   // Claude Code: a JSON string with device, account and session ids; older versions `..._session_<uuid>`.
   if (typeof userId !== 'string') return null
   const session = /session(?:_id"?\s*[:_]\s*"?|_)([0-9a-f-]{8,})/i.exec(userId)

@@ -41,13 +41,23 @@ describe('prefix meter', () => {
     const two = units(system, user('hi'), { role: 'system', content: 'later' }, user('x'))
     const hoisted = units(system, { role: 'system', content: 'later' }, user('hi'), user('x'))
     meter.observe('s', one, one)
-    assert.equal(meter.observe('s', two, hoisted)?.breakCause, 'gateway: messages[1] (system) was put before messages[1] (user)')
+    assert.equal(
+      meter.observe('s', two, hoisted)?.breakCause,
+      'gateway: messages[1] (system) was put before messages[1] (user)',
+    )
   })
 
   it('finds a break at the very first unit, where a changed system prompt costs everything', () => {
     const meter = new PrefixMeter()
     const one = units(system, user('hi'), assistant('a'), user('b'))
-    const two = units({ role: 'system', content: 'Now 12:01.' }, user('hi'), assistant('a'), user('b'), assistant('c'), user('d'))
+    const two = units(
+      { role: 'system', content: 'Now 12:01.' },
+      user('hi'),
+      assistant('a'),
+      user('b'),
+      assistant('c'),
+      user('d'),
+    )
     meter.observe('s', one, one)
     assert.equal(meter.observe('s', two, two)?.keptBytes, 0)
   })

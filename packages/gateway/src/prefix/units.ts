@@ -23,7 +23,8 @@ export function promptUnits(protocol: Protocol, body: Body): PromptUnit[] {
   if (isNonEmpty(body['tools'])) units.push(unit('tools', body['tools']))
   if (protocol === 'messages' && body['system'] !== undefined) units.push(unit('system', textBlocks(body['system'])))
   if (protocol === 'responses' && body['instructions']) units.push(unit('instructions', body['instructions']))
-  const [listName, list] = protocol === 'responses' ? ['input', inputItems(body['input'])] : ['messages', body['messages']]
+  const [listName, list] =
+    protocol === 'responses' ? ['input', inputItems(body['input'])] : ['messages', body['messages']]
   if (!Array.isArray(list)) return units
   for (const [index, element] of list.entries()) units.push(unit(`${listName}[${index}] (${roleOf(element)})`, element))
   return units
@@ -43,7 +44,8 @@ function unit(name: string, value: unknown): PromptUnit {
   const content = (value as Body | null)?.['content']
   const plain = typeof content === 'string' ? { ...(value as Body), content: textBlocks(content) } : value
   let text = JSON.stringify(plain) ?? ''
-  if (text.includes('"cache_control"') || text.includes('"prompt_cache_breakpoint"')) text = JSON.stringify(plain, withoutMarks) ?? ''
+  if (text.includes('"cache_control"') || text.includes('"prompt_cache_breakpoint"'))
+    text = JSON.stringify(plain, withoutMarks) ?? ''
   return { name, digest: hash('sha1', text, 'base64'), bytes: Buffer.byteLength(text) }
 }
 

@@ -1,0 +1,478 @@
+/**
+ * One generation request, from its first byte to its ledger row.
+ *
+ *   body ─▶ route ─▶ ┌ slot ─▶ prepare ─▶ send ─▶ relay ┐ ─▶ settle ─▶ last bytes to the caller
+ *                    └───────── next target ◀── failed ─┘
+ *
+ * Exactly one row per request, whatever happens; the row is durable before the caller sees the end of its
+ * answer, so `kill -9` loses no acknowledged row (law 12). A caller that leaves aborts the upstream in the same
+ * turn of the event loop and is settled with what was streamed (law 6).
+ */
+import type { IncomingMessage } from 'node:http'
+import { WireError, type ErrorKind, type Protocol } from '@portolan/wire'
+import {
+  chooseAddress,
+  mayRetry,
+  requestTraits,
+  readRetryAfter,
+  UpstreamError,
+  type RequestTraits,
+} from '@portolan/upstream'
+import { keyAllowsModel, type KeyRecord } from '@portolan/store'
+import { readBody } from '../body.ts'
+import type { Door } from '../door.ts'
+import { GatewayError } from '../errors.ts'
+import type { GatewayParts } from '../gateway.ts'
+import type { ModelRoute, RouteTarget } from '../route.ts'
+import type { ClientHeaders, ClientSide } from './client-side.ts'
+import { errorAnswer } from './error-answer.ts'
+import { Inbound } from './inbound.ts'
+import { Observer } from './observer.ts'
+import { prepare, prepareInProcess, type Outbound, type OutboundContext } from './outbound.ts'
+import { generateInProcess } from './in-process.ts'
+import { RecallCapture } from './recall.ts'
+import { Relay, forwardedHeaders, type AttemptFailure, type AttemptResult } from './relay.ts'
+import { ledgerRow, type RowFacts } from './row.ts'
+
+export interface ExchangeStart {
+  readonly requestId: string
+  /** Unix milliseconds and `performance.now()` of the first byte. */
+  readonly startedAtMs: number
+  readonly startedAt: number
+  readonly key: KeyRecord
+  readonly door: Door
+  /** Without query. */
+  readonly path: string
+}
+
+/** An error as the caller will read it. */
+export interface Problem {
+  readonly kind: ErrorKind
+  readonly code: string | null
+  readonly message: string
+  readonly param: string | null
+  readonly retryAfterSec: number | null
+}
+
+export class Exchange {
+  readonly #parts: GatewayParts
+  readonly #start: ExchangeStart
+  readonly #client: ClientSide
+  readonly #observer: Observer
+  readonly #facts: RowFacts
+  readonly #recall = new RecallCapture()
+  #keepAlive: NodeJS.Timeout | null = null
+  #settled = false
+
+  constructor(parts: GatewayParts, start: ExchangeStart, client: ClientSide) {
+    this.#parts = parts
+    this.#start = start
+    this.#client = client
+    this.#observer = new Observer(start.startedAt, start.door.protocol === 'chat' ? this.#recall : null)
+    this.#facts = {
+      protocol: start.door.protocol,
+      inbound: null,
+      session: null,
+      target: null,
+      outbound: null,
+      attempts: 0,
+      firstByteMs: null,
+      prefix: null,
+      upstreamRequestId: null,
+    }
+  }
+
+  /** Never rejects. */
+  async run(request: IncomingMessage): Promise<void> {
+    this.#parts.metrics.started()
+    try {
+      await this.#serve(request)
+    } catch (error) {
+      await this.#fail(problemOf(error, this.#parts, this.#start.requestId))
+    } finally {
+      if (this.#keepAlive) clearInterval(this.#keepAlive)
+      this.#client.onGone(null)
+    }
+  }
+
+  async #serve(request: IncomingMessage): Promise<void> {
+    const parts = this.#parts
+    const body = await readBody(request, parts.config.limits)
+    if (body === null) {
+      await this.#settle('aborted', 499, null)
+      return
+    }
+    const inbound = new Inbound(this.#start.door.protocol, body, request.headers)
+    this.#facts.inbound = inbound
+    if (inbound.model === '') throw new GatewayError('GATEWAY_NO_MODEL')
+    if (!keyAllowsModel(this.#start.key, inbound.model))
+      throw new GatewayError(
+        'GATEWAY_MODEL_NOT_ALLOWED',
+        `The key may not use the model \`${inbound.model.slice(0, 100)}\`.`,
+      )
+    const route = parts.routes.find(inbound.model)
+    if (!route) throw new GatewayError('GATEWAY_UNKNOWN_MODEL', unknownModel(inbound.model, parts.routes.names()))
+
+    const session = inbound.session(this.#start.key.id)
+    this.#facts.session = session
+    if (inbound.stream) this.#armKeepAlive(inbound)
+    await this.#attempts(inbound, route, session)
+  }
+
+  // ------------------------------------------------------------------------------------ attempts
+
+  async #attempts(inbound: Inbound, route: ModelRoute, session: string): Promise<void> {
+    const traits = inbound.readable ? requestTraits(inbound.protocol, inbound.parsed, this.#start.door.beta) : noTraits
+    const targets = this.#parts.affinity.order(session, route.targets, this.#start.startedAtMs)
+    let last: AttemptFailure | null = null
+    for (let attempt = 0; attempt < targets.length + 1; attempt++) {
+      // One more attempt than targets: a lone upstream may be asked twice where that is safe.
+      const target = targets[Math.min(attempt, targets.length - 1)]!
+      if (last !== null) {
+        const sameAgain = attempt >= targets.length
+        const decision = mayRetry({
+          stage: last.stage,
+          status: last.status,
+          kind: last.error.kind,
+          effectFree: traits.effectFree,
+          delivered: this.#client.contentSent,
+          attempt,
+          sameUpstream: sameAgain,
+        })
+        if (decision === 'stop' || !this.#parts.retryBudget.take(this.#parts.now())) break
+        this.#parts.metrics.retried(target.upstream.name)
+      }
+      const result = await this.#attempt(inbound, route, target, traits)
+      if (result.kind === 'gone') {
+        await this.#settle('aborted', 499, null)
+        return
+      }
+      if (result.kind === 'done') {
+        this.#parts.affinity.remember(session, target.upstream.name, this.#start.startedAtMs)
+        await this.#deliver(result)
+        return
+      }
+      last = result
+    }
+    await this.#fail(this.#problemOfFailure(last!), last)
+  }
+
+  async #attempt(
+    inbound: Inbound,
+    route: ModelRoute,
+    target: RouteTarget,
+    traits: RequestTraits,
+  ): Promise<AttemptResult> {
+    const { upstream } = target
+    const health = this.#parts.health.of(upstream)
+    const gone = new AbortController()
+    this.#client.onGone(() => gone.abort())
+    let slot
+    try {
+      slot = await health.enter(gone.signal)
+    } catch (error) {
+      if (this.#client.gone) return { kind: 'gone' }
+      if (error instanceof UpstreamError)
+        return {
+          kind: 'failed',
+          stage: 'not-sent',
+          status: null,
+          error: { kind: error.kind, message: error.message, code: error.code },
+          headers: retryHeaders(error),
+          body: null,
+        }
+      throw error
+    }
+    try {
+      this.#facts.attempts++
+      this.#facts.target = target
+      const inProcess = upstream.definition.transport === 'in-process'
+      const context: OutboundContext = {
+        sealer: this.#parts.sealer,
+        recall: (callId) => this.#parts.store.recall(callId, this.#start.key.id),
+        requestId: this.#start.requestId,
+        createdSec: Math.floor(this.#start.startedAtMs / 1000),
+        lossPolicy: route.lossPolicy,
+      }
+      const outbound = inProcess
+        ? prepareInProcess(inbound, target, context)
+        : prepare(inbound, target, chooseAddress(inbound.protocol, upstream, traits), context)
+      this.#facts.outbound = outbound
+      const result = inProcess
+        ? await this.#generate(inbound, target, outbound, gone.signal)
+        : await this.#send(inbound, target, outbound, traits)
+      slot.leave(healthVerdict(result))
+      return result
+    } catch (error) {
+      slot.leave('neutral')
+      throw error
+    }
+  }
+
+  #generate(inbound: Inbound, target: RouteTarget, outbound: Outbound, signal: AbortSignal): Promise<AttemptResult> {
+    this.#observePrefix(inbound, outbound)
+    return generateInProcess({
+      generate: target.upstream.definition.generate!,
+      inbound,
+      outbound,
+      client: this.#client,
+      observer: this.#observer,
+      signal,
+      headers: () => this.#headers(target, outbound),
+      onFirstEvent: () => {
+        this.#facts.firstByteMs ??= performance.now() - this.#start.startedAt
+      },
+    })
+  }
+
+  #send(inbound: Inbound, target: RouteTarget, outbound: Outbound, traits: RequestTraits): Promise<AttemptResult> {
+    return new Promise((resolve) => {
+      const { upstream } = target
+      const relay = new Relay(
+        {
+          door: inbound.adapter,
+          far: outbound.far,
+          same: outbound.same,
+          requestId: this.#start.requestId,
+          stream: inbound.stream,
+          dropUsageChunk: outbound.dropUsageChunk,
+          answer: outbound.answer,
+          headers: () => this.#headers(target, outbound),
+        },
+        this.#client,
+        this.#observer,
+        (result) => {
+          clearTimeout(linger)
+          if (result.kind === 'gone') handle.abort()
+          // The answer is complete; an upstream that keeps its connection open afterwards is not waited for.
+          else if (result.kind === 'done') linger = setTimeout(() => handle.abort(), 1000).unref()
+          resolve(result)
+        },
+      )
+      let linger: NodeJS.Timeout | undefined
+      const place = upstream.locate(outbound.address!, traits)
+      const handle = this.#parts.http.send(
+        {
+          origin: place.origin,
+          path: place.path,
+          method: 'POST',
+          headers: upstream.requestHeaders(outbound.address!, inbound.headers, traits),
+          body: outbound.body,
+          timeouts: upstream.timeouts,
+        },
+        {
+          onHeaders: (status, headers) => {
+            this.#facts.firstByteMs ??= performance.now() - this.#start.startedAt
+            this.#facts.upstreamRequestId = upstream.requestIdOf(headers)
+            relay.onHeaders(status, headers)
+          },
+          onData: (chunk) => {
+            const more = relay.onData(chunk)
+            if (!more) this.#client.whenDrained(() => handle.resume())
+            return more
+          },
+          onEnd: () => {
+            clearTimeout(linger)
+            relay.onEnd()
+          },
+          onFail: (error, stage) => relay.onFail(error, stage),
+        },
+      )
+      this.#client.onGone(() => relay.leave())
+      this.#observePrefix(inbound, outbound)
+    })
+  }
+
+  /** After sending, while the upstream works: costs the caller nothing. */
+  #observePrefix(inbound: Inbound, outbound: Outbound): void {
+    if (!inbound.readable || this.#facts.prefix !== null) return
+    this.#facts.prefix = this.#parts.prefixes.observe(this.#facts.session!, inbound.units, outbound.units())
+  }
+
+  // ------------------------------------------------------------------------------------- answers
+
+  async #deliver(result: Extract<AttemptResult, { kind: 'done' }>): Promise<void> {
+    this.#stopKeepAlive()
+    const { head, final, outcome } = result
+    await this.#settle(outcome, head?.status ?? 200, this.#observer.error?.code ?? null)
+    if (head) this.#client.commit(head.status, head.headers)
+    this.#client.end(final)
+  }
+
+  async #fail(problem: Problem, failure: AttemptFailure | null = null): Promise<void> {
+    this.#stopKeepAlive()
+    const answer = errorAnswer(
+      this.#start.door.protocol,
+      problem,
+      failure,
+      this.#facts.outbound?.far.protocol ?? null,
+      this.#start.requestId,
+    )
+    const status = problem.kind === 'client-closed' ? 'aborted' : failure ? 'error' : 'refused'
+    await this.#settle(status, answer.status, problem.code)
+    if (this.#client.committed) {
+      // Headers are gone (keep-alives were sent): the error is said in the stream.
+      this.#client.end(this.#facts.inbound?.stream ? answer.event : null)
+      return
+    }
+    const headers: ClientHeaders = {
+      ...(failure ? forwardedHeaders(failure.headers) : {}),
+      ...this.#ownHeaders(),
+      'content-type': 'application/json',
+    }
+    if (problem.retryAfterSec !== null) headers['retry-after'] ??= String(Math.ceil(problem.retryAfterSec))
+    this.#client.send(answer.status, headers, answer.body)
+  }
+
+  #problemOfFailure(failure: AttemptFailure): Problem {
+    const upstream = this.#facts.target!.upstream
+    const waitMs = readRetryAfter(failure.headers, this.#parts.now())
+    if (failure.status === 401 || failure.status === 403) {
+      this.#parts.log.warn(
+        { requestId: this.#start.requestId, upstream: upstream.name, status: failure.status },
+        'upstream refused our credentials',
+      )
+      return {
+        kind: 'upstream',
+        code: 'GATEWAY_UPSTREAM_CREDENTIALS',
+        message: `The upstream \`${upstream.name}\` refused the credentials configured for it. Your own key is fine; the operator must correct \`apiKey\` of that upstream.`,
+        param: null,
+        retryAfterSec: null,
+      }
+    }
+    return {
+      kind: failure.error.kind,
+      code: failure.error.code,
+      message: failure.error.message,
+      param: null,
+      retryAfterSec: waitMs === null ? null : waitMs / 1000,
+    }
+  }
+
+  // ---------------------------------------------------------------------------------- settlement
+
+  async #settle(
+    status: 'ok' | 'error' | 'aborted' | 'refused' | 'cut',
+    httpStatus: number,
+    errorCode: string | null,
+  ): Promise<void> {
+    if (this.#settled) return
+    this.#settled = true
+    // A caller that left before the end is settled as such, whatever the upstream said last.
+    const finalStatus = this.#client.gone && status === 'ok' && !this.#observer.ended ? 'aborted' : status
+    const row = ledgerRow(this.#parts, this.#start, this.#facts, this.#observer, {
+      status: finalStatus,
+      httpStatus,
+      errorCode,
+      bytesOut: this.#client.bytesOut,
+    })
+    this.#parts.metrics.settled(row)
+    this.#remember()
+    try {
+      await this.#parts.store.append(row)
+    } catch (error) {
+      // The row stays queued and is written again; the answer was generated and paid for, so it is delivered.
+      this.#parts.log.error({ requestId: row.requestId, err: error }, 'ledger row not yet durable')
+    }
+  }
+
+  /** Only Chat callers drop reasoning; the other two doors replay a token that carries it. */
+  #remember(): void {
+    const { outbound, target } = this.#facts
+    if (this.#start.door.protocol !== 'chat' || !outbound || !target) return
+    for (const { callId, call } of this.#recall.entries(target.upstream.definition.family))
+      this.#parts.store.remember(callId, this.#start.key.id, call)
+  }
+
+  // ------------------------------------------------------------------------------------- headers
+
+  #ownHeaders(): ClientHeaders {
+    const name = this.#start.door.protocol === 'messages' ? 'request-id' : 'x-request-id'
+    return { [name]: this.#start.requestId }
+  }
+
+  #headers(target: RouteTarget, outbound: Outbound): ClientHeaders {
+    const headers = this.#ownHeaders()
+    headers['x-portolan-upstream'] = target.upstream.name
+    headers['x-portolan-model'] = target.model
+    if (outbound.translation !== null) headers['x-portolan-translation'] = outbound.translation
+    if (this.#facts.upstreamRequestId !== null) headers['x-portolan-upstream-id'] = this.#facts.upstreamRequestId
+    return headers
+  }
+
+  // ---------------------------------------------------------------------------------- keep-alive
+
+  /** Long prefills are silent; clients and proxies in between time out. Comments and pings keep them waiting. */
+  #armKeepAlive(inbound: Inbound): void {
+    const everyMs = this.#parts.config.keepAliveMs
+    if (everyMs <= 0) return
+    let lastBytes = 0
+    this.#keepAlive = setInterval(() => {
+      if (this.#client.bytesOut !== lastBytes) {
+        lastBytes = this.#client.bytesOut
+        return
+      }
+      this.#client.commit(200, {
+        ...this.#ownHeaders(),
+        'content-type': 'text/event-stream; charset=utf-8',
+        'cache-control': 'no-cache, no-transform',
+        'x-accel-buffering': 'no',
+      })
+      this.#client.write(keepAliveText(inbound.protocol), false)
+      lastBytes = this.#client.bytesOut
+    }, everyMs)
+  }
+
+  #stopKeepAlive(): void {
+    if (this.#keepAlive) clearInterval(this.#keepAlive)
+    this.#keepAlive = null
+  }
+}
+
+/** Messages clients know `ping`; comments are harmless to all three, but some Messages clients count silence by events. */
+function keepAliveText(protocol: Protocol): string {
+  return protocol === 'messages' ? 'event: ping\ndata: {"type":"ping"}\n\n' : ': keep-alive\n\n'
+}
+
+/** For bodies too large to be read: assume nothing special, and nothing repeatable. */
+const noTraits: RequestTraits = { traits: new Set(), effectFree: false }
+
+function healthVerdict(result: AttemptResult): 'success' | 'failure' | 'neutral' {
+  if (result.kind === 'gone') return 'neutral'
+  if (result.kind === 'done') return result.outcome === 'ok' ? 'success' : 'failure'
+  // What the caller did wrong says nothing about the upstream's health.
+  return result.status !== null && result.status < 500 && result.status !== 429 ? 'neutral' : 'failure'
+}
+
+function retryHeaders(error: UpstreamError): Record<string, string> {
+  return error.retryAfterMs === null
+    ? {}
+    : { 'retry-after-ms': String(error.retryAfterMs), 'retry-after': String(Math.ceil(error.retryAfterMs / 1000)) }
+}
+
+function unknownModel(model: string, names: readonly string[]): string {
+  const known = names.slice(0, 12).join(', ')
+  return `No route leads to the model \`${model.slice(0, 100)}\`. ${names.length > 0 ? `This gateway serves: ${known}${names.length > 12 ? ', ...' : ''}.` : 'No model is configured.'}`
+}
+
+/** Any thrown thing as what the caller may know of it: no stack, no path, no credential (law 10). */
+export function problemOf(error: unknown, parts: Pick<GatewayParts, 'log'>, requestId: string): Problem {
+  if (error instanceof WireError)
+    return { kind: error.kind, code: error.code, message: error.message, param: error.field, retryAfterSec: null }
+  if (error instanceof GatewayError)
+    return {
+      kind: error.kind,
+      code: error.code,
+      message: error.message,
+      param: null,
+      retryAfterSec: error.retryAfterSec,
+    }
+  parts.log.error({ requestId, err: error }, 'request failed by a fault of ours')
+  return {
+    kind: 'internal',
+    code: 'GATEWAY_INTERNAL',
+    message: `A fault in Portolan itself; the operator's log has it under ${requestId}.`,
+    param: null,
+    retryAfterSec: null,
+  }
+}

@@ -1,0 +1,170 @@
+/**
+ * The request that goes out for one attempt: spliced when both sides speak one protocol, written anew when not.
+ *
+ * Splicing replaces the model's name and, on Chat streams, asks for the usage chunk that the meter needs; every
+ * other byte is the caller's. Translation goes through the canonical request and says what it lost.
+ */
+import {
+  adapterOf,
+  billingBlockRange,
+  spliceMembers,
+  type AnswerContext,
+  type CanonicalRequest,
+  type MemberEdit,
+  type LossPolicy,
+  type Protocol,
+  type ProtocolAdapter,
+  type Sealer,
+  type WriteContext,
+} from '@portolan/wire'
+import type { Address, AddressChoice, Upstream } from '@portolan/upstream'
+import type { RouteTarget } from '../route.ts'
+import { promptUnits, type PromptUnit } from '../prefix/units.ts'
+import type { Inbound } from './inbound.ts'
+import { withRecalledReasoning } from './recall.ts'
+
+export interface Outbound {
+  readonly protocol: Protocol
+  readonly far: ProtocolAdapter
+  /** Null in-process. */
+  readonly address: Address | null
+  readonly same: boolean
+  readonly body: Buffer
+  readonly dropUsageChunk: boolean
+  /** Value of the translation header; null: nothing lost or changed. */
+  readonly translation: string | null
+  readonly answer: () => AnswerContext
+  /** Prompt units of what goes out, for the prefix meter. */
+  readonly units: () => readonly PromptUnit[]
+}
+
+export interface OutboundContext {
+  readonly sealer: Sealer
+  readonly recall: WriteContext['recall']
+  readonly requestId: string
+  readonly createdSec: number
+  readonly lossPolicy: LossPolicy
+}
+
+/** Throws WireError where a translation would lose meaning. */
+export function prepare(
+  inbound: Inbound,
+  target: RouteTarget,
+  choice: AddressChoice,
+  context: OutboundContext,
+): Outbound {
+  const address = target.upstream.definition.addresses[choice.protocol]!
+  const same = choice.protocol === inbound.protocol && !choice.rewrite
+  return same ? spliced(inbound, target, address, context) : translated(inbound, target, address, context)
+}
+
+/** No wire on the far side: the canonical request itself goes to the generator. */
+export function prepareInProcess(inbound: Inbound, target: RouteTarget, context: OutboundContext): Outbound {
+  const { request } = inbound.canonical(context.sealer, 'silent')
+  const answer = answerContext({ ...request, model: target.model }, inbound, target.upstream, context, new Map())
+  return {
+    protocol: inbound.protocol,
+    far: inbound.adapter,
+    address: null,
+    same: false,
+    body: inbound.bytes,
+    dropUsageChunk: false,
+    translation: null,
+    answer: () => answer,
+    units: () => inbound.units,
+  }
+}
+
+function spliced(inbound: Inbound, target: RouteTarget, address: Address, context: OutboundContext): Outbound {
+  const edits: MemberEdit[] = []
+  if (target.model !== inbound.model) edits.push({ name: 'model', value: JSON.stringify(target.model) })
+  const dialect = address.dialect(target.model)
+  const wantsUsage = inbound.protocol === 'chat' && inbound.stream && dialect.streamUsageOption && !inbound.includeUsage
+  if (wantsUsage)
+    edits.push({ name: 'stream_options', value: JSON.stringify({ ...inbound.streamOptions, include_usage: true }) })
+  const pieces = edits.length === 0 ? [inbound.bytes] : spliceMembers(inbound.bytes, edits, inbound.scan)
+  let body = pieces.length === 1 ? (pieces[0] as Buffer) : Buffer.concat(pieces)
+  let translation: string | null = null
+  if (
+    inbound.protocol === 'chat' &&
+    dialect.reasoningField !== null &&
+    dialect.reasoningReplay !== 'never' &&
+    inbound.readable &&
+    body.includes('"tool_calls"')
+  ) {
+    const restored = withRecalledReasoning(JSON.parse(body.toString('utf8')), dialect.reasoningField, context.recall)
+    if (restored) {
+      body = Buffer.from(JSON.stringify(restored))
+      translation = `emulated=${dialect.reasoningField}`
+    }
+  }
+  if (inbound.protocol === 'messages' && target.upstream.definition.stripBillingLine) {
+    const range = billingBlockRange(body)
+    if (range) {
+      body = Buffer.concat([body.subarray(0, range.start), body.subarray(range.end)])
+      translation = 'stripped=billing-line'
+    }
+  }
+  let answer: AnswerContext | null = null
+  return {
+    protocol: inbound.protocol,
+    far: inbound.adapter,
+    address,
+    same: true,
+    body,
+    dropUsageChunk: wantsUsage,
+    translation,
+    answer: () =>
+      (answer ??= answerContext(
+        inbound.canonical(context.sealer, 'silent').request,
+        inbound,
+        target.upstream,
+        context,
+        new Map(),
+      )),
+    units: () =>
+      translation === null ? inbound.units : promptUnits(inbound.protocol, JSON.parse(body.toString('utf8'))),
+  }
+}
+
+function translated(inbound: Inbound, target: RouteTarget, address: Address, context: OutboundContext): Outbound {
+  const { request, report } = inbound.canonical(context.sealer, context.lossPolicy)
+  const far = adapterOf(address.protocol)
+  const written = far.fromCanonicalRequest(request, {
+    dialect: address.dialect(target.model),
+    model: target.model,
+    report,
+    recall: context.recall,
+  })
+  const answer = answerContext(request, inbound, target.upstream, context, written.toolNames)
+  return {
+    protocol: address.protocol,
+    far,
+    address,
+    same: false,
+    body: Buffer.from(JSON.stringify(written.body)),
+    dropUsageChunk: false,
+    translation: report.header(),
+    answer: () => answer,
+    units: () => promptUnits(address.protocol, written.body),
+  }
+}
+
+export function answerContext(
+  request: CanonicalRequest,
+  inbound: Inbound,
+  upstream: Upstream,
+  context: OutboundContext,
+  toolNames: AnswerContext['toolNames'],
+): AnswerContext {
+  return {
+    model: inbound.model,
+    requestId: context.requestId,
+    createdSec: context.createdSec,
+    messagesVersion: inbound.messagesVersion,
+    request,
+    sealer: context.sealer,
+    upstreamFamily: upstream.definition.family,
+    toolNames,
+  }
+}

@@ -1,0 +1,272 @@
+/**
+ * Endpoints that are handed through untouched: text and FIM completions, the account's balance.
+ *
+ * No translation exists for them, so they go only to upstreams that declare them. Completions are metered like
+ * everything else: usage is read from the answer while it passes, and one ledger row is written before its end.
+ */
+import type { IncomingMessage } from 'node:http'
+import { adapterOf, SseReader, spliceMembers, type Usage } from '@portolan/wire'
+import type { PassThrough, Place, ResponseHeaders, Upstream, UpstreamError } from '@portolan/upstream'
+import { keyAllowsModel, type KeyRecord } from '@portolan/store'
+import { readBody } from './body.ts'
+import type { Door } from './door.ts'
+import { GatewayError } from './errors.ts'
+import type { ClientHeaders, ClientSide } from './exchange/client-side.ts'
+import { errorAnswer } from './exchange/error-answer.ts'
+import { problemOf, type ExchangeStart } from './exchange/exchange.ts'
+import { Inbound } from './exchange/inbound.ts'
+import { Observer } from './exchange/observer.ts'
+import { forwardedHeaders } from './exchange/relay.ts'
+import { ledgerRow, type RowFacts } from './exchange/row.ts'
+import { fetchWhole } from './fetch-whole.ts'
+import type { GatewayParts } from './gateway.ts'
+
+type PassThroughPlace = Place & { readonly route: PassThrough }
+
+export async function passThrough(
+  parts: GatewayParts,
+  start: ExchangeStart,
+  request: IncomingMessage,
+  client: ClientSide,
+): Promise<void> {
+  const doorPath = start.path.replace(/^\/v1(?=\/)/, '').replace(/^\/beta\/v1(?=\/)/, '/beta')
+  if (start.door.endpoint === 'balance') await balance(parts, start, doorPath, client)
+  else await new Completion(parts, start, client).run(request, doorPath)
+}
+
+/** The first upstream that has an account balance answers with its own bytes. */
+async function balance(parts: GatewayParts, start: ExchangeStart, doorPath: string, client: ClientSide): Promise<void> {
+  for (const upstream of parts.routes.upstreams) {
+    const place = upstream.locatePassThrough('GET', doorPath)
+    if (!place) continue
+    const answer = await fetchWhole(parts, client, {
+      ...place,
+      method: 'GET',
+      headers: upstream.plainHeaders(),
+      body: null,
+      timeouts: upstream.timeouts,
+    })
+    if (answer === null) return
+    if (answer.status === 401 || answer.status === 403) throw new GatewayError('GATEWAY_UPSTREAM_CREDENTIALS')
+    client.send(
+      answer.status,
+      { 'content-type': 'application/json', 'x-request-id': start.requestId, 'x-portolan-upstream': upstream.name },
+      answer.body,
+    )
+    return
+  }
+  throw new GatewayError('GATEWAY_NOT_SUPPORTED', 'No upstream of this gateway has an account balance.')
+}
+
+class Completion {
+  readonly #parts: GatewayParts
+  readonly #start: ExchangeStart
+  readonly #client: ClientSide
+  readonly #observer: Observer
+  readonly #facts: RowFacts
+  #usage: Usage | null = null
+
+  constructor(parts: GatewayParts, start: ExchangeStart, client: ClientSide) {
+    this.#parts = parts
+    this.#start = start
+    this.#client = client
+    this.#observer = new Observer(start.startedAt)
+    this.#facts = {
+      protocol: 'chat',
+      inbound: null,
+      session: null,
+      target: null,
+      outbound: null,
+      attempts: 0,
+      firstByteMs: null,
+      prefix: null,
+      upstreamRequestId: null,
+    }
+  }
+
+  async run(request: IncomingMessage, doorPath: string): Promise<void> {
+    this.#parts.metrics.started()
+    try {
+      await this.#serve(request, doorPath)
+    } catch (error) {
+      const problem = problemOf(error, this.#parts, this.#start.requestId)
+      const answer = errorAnswer('chat', problem, null, null, this.#start.requestId)
+      await this.#settle('refused', answer.status, problem.code)
+      this.#client.send(
+        answer.status,
+        { 'content-type': 'application/json', 'x-request-id': this.#start.requestId },
+        answer.body,
+      )
+    }
+  }
+
+  async #serve(request: IncomingMessage, doorPath: string): Promise<void> {
+    const body = await readBody(request, this.#parts.config.limits)
+    if (body === null) {
+      await this.#settle('aborted', 499, null)
+      return
+    }
+    const inbound = new Inbound('chat', body, request.headers)
+    this.#facts.inbound = inbound
+    if (inbound.model === '') throw new GatewayError('GATEWAY_NO_MODEL')
+    if (!keyAllowsModel(this.#start.key, inbound.model)) throw new GatewayError('GATEWAY_MODEL_NOT_ALLOWED')
+    const route = this.#parts.routes.find(inbound.model)
+    if (!route) throw new GatewayError('GATEWAY_UNKNOWN_MODEL')
+    for (const target of route.targets) {
+      const place = target.upstream.locatePassThrough('POST', doorPath)
+      if (!place) continue
+      this.#facts.target = target
+      const sent =
+        target.model === inbound.model
+          ? body
+          : Buffer.concat(spliceMembers(body, [{ name: 'model', value: JSON.stringify(target.model) }], inbound.scan))
+      await this.#forward(target.upstream, place, inbound, sent)
+      return
+    }
+    throw new GatewayError(
+      'GATEWAY_NOT_SUPPORTED',
+      `No upstream of the model \`${inbound.model.slice(0, 100)}\` serves ${this.#start.path}.`,
+    )
+  }
+
+  #forward(upstream: Upstream, place: PassThroughPlace, inbound: Inbound, body: Buffer): Promise<void> {
+    this.#facts.attempts = 1
+    const address = upstream.definition.addresses[place.route.protocol] ?? null
+    const adapter = adapterOf('chat')
+    // What the row needs to know of the outgoing request; nothing is translated here.
+    this.#facts.outbound = {
+      protocol: 'chat',
+      far: adapter,
+      address,
+      same: true,
+      body,
+      dropUsageChunk: false,
+      translation: null,
+      units: () => [],
+      answer: unused,
+    }
+    return new Promise((resolve, reject) => {
+      let status = 0
+      let headers: ResponseHeaders = {}
+      let reader: SseReader | null = null
+      const whole: Buffer[] = []
+      const finish = async (outcome: 'ok' | 'error' | 'cut' | 'aborted', last: Buffer | null): Promise<void> => {
+        await this.#settle(outcome, outcome === 'aborted' ? 499 : status || 502, null)
+        if (last) this.#client.send(status, this.#headers(upstream, headers), last)
+        else this.#client.end()
+        resolve()
+      }
+      const handle = this.#parts.http.send(
+        {
+          ...place,
+          method: 'POST',
+          headers: address
+            ? upstream.requestHeaders(address, inbound.headers)
+            : { ...upstream.plainHeaders(), 'content-type': 'application/json' },
+          body,
+          timeouts: upstream.timeouts,
+        },
+        {
+          onHeaders: (code, received) => {
+            status = code
+            headers = received
+            this.#facts.firstByteMs ??= performance.now() - this.#start.startedAt
+            if (code < 300 && String(received['content-type']).includes('event-stream')) {
+              reader = new SseReader()
+              this.#client.commit(code, this.#headers(upstream, received))
+            }
+          },
+          onData: (chunk) => {
+            if (!reader) {
+              whole.push(chunk)
+              return true
+            }
+            for (const message of reader.push(chunk)) this.#read(message.data, adapter.readUsage)
+            const more = this.#client.write(chunk)
+            if (!more) this.#client.whenDrained(() => handle.resume())
+            return more
+          },
+          onEnd: () => {
+            if (reader) {
+              void finish('ok', null)
+              return
+            }
+            const bytes = Buffer.concat(whole)
+            this.#read(bytes.toString('utf8'), adapter.readUsage)
+            if (status === 401 || status === 403) reject(new GatewayError('GATEWAY_UPSTREAM_CREDENTIALS'))
+            else void finish(status < 400 ? 'ok' : 'error', bytes)
+          },
+          onFail: (error: UpstreamError) => {
+            if (!this.#client.committed)
+              reject(new GatewayError('GATEWAY_UPSTREAM_FAILED', error.message, null, { cause: error }))
+            else {
+              // A cut completion has no error form in its protocol: a broken connection says it.
+              void this.#settle('cut', status, error.code).then(() => {
+                this.#client.destroy()
+                resolve()
+              })
+            }
+          },
+        },
+      )
+      this.#client.onGone(() => {
+        handle.abort()
+        void finish('aborted', null)
+      })
+    })
+  }
+
+  #read(data: string, readUsage: (usage: unknown) => Usage | null): void {
+    this.#observer.meaningful = true
+    this.#observer.firstTextMs ??= performance.now() - this.#start.startedAt
+    if (!data.includes('"usage"')) return
+    try {
+      const { id, model, usage } = JSON.parse(data) as Record<string, unknown>
+      const read = readUsage(usage)
+      if (!read) return
+      this.#usage = read
+      this.#observer.observe({
+        type: 'response-start',
+        id: typeof id === 'string' ? id : '',
+        model: typeof model === 'string' ? model : '',
+        createdSec: null,
+        usage: read,
+      })
+    } catch {
+      // Not JSON: forwarded all the same, and settled without usage.
+    }
+  }
+
+  #headers(upstream: Upstream, headers: ResponseHeaders): ClientHeaders {
+    return {
+      ...forwardedHeaders(headers),
+      'content-type': String(headers['content-type'] ?? 'application/json'),
+      'x-request-id': this.#start.requestId,
+      'x-portolan-upstream': upstream.name,
+    }
+  }
+
+  async #settle(
+    status: 'ok' | 'error' | 'aborted' | 'refused' | 'cut',
+    httpStatus: number,
+    errorCode: string | null,
+  ): Promise<void> {
+    if (this.#usage === null) this.#observer.generatedChars = this.#client.bytesOut
+    const row = ledgerRow(this.#parts, this.#start, this.#facts, this.#observer, {
+      status,
+      httpStatus,
+      errorCode,
+      bytesOut: this.#client.bytesOut,
+    })
+    this.#parts.metrics.settled(row)
+    await this.#parts.store
+      .append(row)
+      .catch((error: unknown) =>
+        this.#parts.log.error({ requestId: row.requestId, err: error }, 'ledger row not yet durable'),
+      )
+  }
+}
+
+function unused(): never {
+  throw new GatewayError('GATEWAY_INTERNAL')
+}
