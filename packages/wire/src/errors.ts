@@ -57,6 +57,11 @@ export const wireErrors = {
     summary: 'The upstream sent a stream that breaks its own protocol.',
     remedy: 'Retry; if it happens again, report the upstream with the request id.',
   },
+  WIRE_UPSTREAM_OVERLOADED: {
+    kind: 'overloaded',
+    summary: 'The upstream ran out of capacity in the middle of an answer.',
+    remedy: 'Retry later, or route the model to another upstream.',
+  },
   WIRE_STREAM_CUT: {
     kind: 'upstream',
     summary: 'The upstream closed the stream before its terminal event.',

@@ -27,3 +27,5 @@ export { readCountTokensBody, toCountTokensBody, writeCountTokensBody } from './
 export { readMessagesVersion } from './messages/version.ts'
 export { findBillingBlock, isBillingLine } from './history/billing.ts'
 export { inputTokensBody, responsesAdapter } from './responses/adapter.ts'
+export { chatAdapter } from './chat/adapter.ts'
+export { adapterOf } from './adapters.ts'
