@@ -121,20 +121,32 @@ export class Tokenizer {
    * @param allowed Only these are recognised, the rest is ordinary text. Default: all of the file.
    */
   encodeTrusted(text: string, allowed?: readonly string[]): number[] {
+    const ids: number[] = []
+    for (const piece of this.splitSpecials(text, allowed)) {
+      if (piece.special !== null) ids.push(piece.special)
+      else for (const id of this.encode(piece.text)) ids.push(id)
+    }
+    return ids
+  }
+
+  /** Cuts trusted text at its special tokens: `special` is the token's id, or null for the text between. */
+  *splitSpecials(
+    text: string,
+    allowed?: readonly string[],
+  ): Generator<{ readonly text: string; readonly special: number | null }> {
     const pattern =
       allowed === undefined
         ? this.#specialPattern
         : patternOf(allowed.filter((content) => this.#specialIds.has(content)))
-    if (pattern === null) return this.encode(text)
-    const ids: number[] = []
     let from = 0
-    for (const match of text.matchAll(pattern)) {
-      for (const id of this.encode(text.slice(from, match.index))) ids.push(id)
-      ids.push(this.#specialIds.get(match[0])!)
-      from = match.index + match[0].length
+    if (pattern !== null) {
+      for (const match of text.matchAll(pattern)) {
+        if (match.index > from) yield { text: text.slice(from, match.index), special: null }
+        yield { text: match[0], special: this.#specialIds.get(match[0])! }
+        from = match.index + match[0].length
+      }
     }
-    for (const id of this.encode(text.slice(from))) ids.push(id)
-    return ids
+    if (from < text.length) yield { text: text.slice(from), special: null }
   }
 
   /** How many tokens `encode` gives. */
