@@ -35,3 +35,17 @@ export {
   type UpstreamConfig,
   type UpstreamTimeouts,
 } from './upstream.ts'
+export {
+  CircuitBreaker,
+  type BreakerDecision,
+  type BreakerOptions,
+  type BreakerPermit,
+  type BreakerState,
+  type Verdict,
+} from './health/circuit-breaker.ts'
+export { ConcurrencyLimiter, type ConcurrencyOptions, type ReleaseSlot } from './health/concurrency.ts'
+export { readRetryAfter, readShouldRetry } from './health/retry-after.ts'
+export { RetryBudget, type RetryBudgetOptions } from './health/retry-budget.ts'
+export { UpstreamHealth, type HealthOptions, type Slot } from './health/upstream-health.ts'
+export { parseModelList, type ListedModel, type ModelList } from './models-list.ts'
+export { mayRetry, retryDelayMs, type FailedAttempt } from './retry.ts'

@@ -6,7 +6,7 @@
  * `pattern`, `not`, conditionals. Schemas are the caller's, so depth, size and cycles are bounded.
  */
 const maxDepth = 24
-const maxNodes = 2_000
+const maxNodes = 500
 const maxRepeat = 64
 
 /** The text put into strings that the schema leaves free. */
@@ -126,7 +126,7 @@ const formatSamples: Readonly<Record<string, string>> = {
 function freeString(schema: JsonObject): string {
   if (typeof schema.format === 'string' && Object.hasOwn(formatSamples, schema.format))
     return formatSamples[schema.format]!
-  const padded = freeText.padEnd(Math.min(boundOf(schema.minLength), 1_000), '.')
+  const padded = freeText.padEnd(Math.min(boundOf(schema.minLength), 256), '.')
   return typeof schema.maxLength === 'number' ? padded.slice(0, Math.max(0, schema.maxLength)) : padded
 }
 
