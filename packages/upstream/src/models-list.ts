@@ -36,8 +36,8 @@ export function parseModelList(body: unknown): ModelList {
     const model = parseModel(entry)
     if (model && !byId.has(model.id)) byId.set(model.id, model)
   }
-  const more = isObject(body) && body.has_more === true && typeof body.last_id === 'string' && body.last_id !== ''
-  return { models: [...byId.values()], nextAfterId: more ? (body.last_id as string) : null }
+  const nextAfterId = isObject(body) && body.has_more === true ? textIn(body, 'last_id') : null
+  return { models: [...byId.values()], nextAfterId }
 }
 
 function parseModel(entry: unknown): ListedModel | null {

@@ -49,7 +49,7 @@ export function mayRetry(failed: FailedAttempt): 'retry' | 'stop' {
       return effectFree ? 'retry' : 'stop'
     case 'status':
       return byStatus(failed, failed.status ?? 0)
-    case 'streaming':
+    default:
       // A 200 whose first event is an error, or that broke off before anything was passed on.
       if (failed.kind === 'overloaded' || failed.kind === 'rate-limit') return 'retry'
       return effectFree && !callersFault(failed.kind) ? 'retry' : 'stop'

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import type { Protocol } from '@portolan/wire'
-import { requestTraits } from './traits.ts'
+import type { CanonicalRequest, Item, Protocol, Tool } from '@portolan/wire'
+import { canonicalTraits, requestTraits } from './traits.ts'
 import type { RequestTrait } from './traits.ts'
 
 const user = { role: 'user', content: 'hi' }
@@ -162,4 +162,116 @@ describe('traits of a request body', () => {
     for (const protocol of ['chat', 'messages', 'responses'] as const)
       for (const shape of shapes) assert.ok(requestTraits(protocol, shape).traits.size <= 3)
   })
+})
+
+describe('traits of a canonical request', () => {
+  const plain: CanonicalRequest = {
+    from: 'chat',
+    model: 'm',
+    items: [],
+    tools: [],
+    toolChoice: null,
+    parallelToolCalls: null,
+    maxOutputTokens: null,
+    stop: [],
+    sampling: {
+      temperature: null,
+      topP: null,
+      topK: null,
+      frequencyPenalty: null,
+      presencePenalty: null,
+      seed: null,
+      logitBias: null,
+    },
+    topLogprobs: null,
+    thinking: null,
+    reasoningSummary: null,
+    outputFormat: { type: 'text' },
+    verbosity: null,
+    stream: false,
+    includeUsage: false,
+    choices: 1,
+    endUser: null,
+    metadata: null,
+    cacheKey: null,
+    autoCacheMark: null,
+    serviceTier: null,
+    extra: {},
+  }
+  const said: Item = { kind: 'user', parts: [{ type: 'text', text: 'hi' }] }
+  const inline: Item = { kind: 'instruction', placement: 'inline', role: 'system', parts: [] }
+  const strict: Tool = {
+    kind: 'function',
+    name: 'f',
+    namespace: null,
+    description: null,
+    parameters: null,
+    strict: true,
+  }
+  const searches: Tool = {
+    kind: 'vendor',
+    protocol: 'messages',
+    type: 'web_search',
+    name: 'w',
+    clientExecuted: false,
+    raw: {},
+  }
+  const sql: Tool = { kind: 'custom', name: 'sql', namespace: null, description: null, format: null }
+
+  const cases: readonly (readonly [string, Partial<CanonicalRequest>, readonly RequestTrait[]])[] = [
+    ['nothing special', { items: [inline, said] }, []],
+    ['an instruction after the conversation began', { items: [said, inline] }, ['mid-conversation-system']],
+    ['an inline instruction of Messages', { from: 'messages', items: [inline, said] }, ['mid-conversation-system']],
+    [
+      'text to be continued',
+      { items: [said, { kind: 'assistant-text', parts: [], prefill: true }] },
+      ['prefix-completion'],
+    ],
+    [
+      'an image in a tool result',
+      {
+        items: [
+          {
+            kind: 'tool-result',
+            callId: 'c',
+            isError: false,
+            parts: [{ type: 'image', source: { kind: 'url', url: 'u' }, detail: null }],
+          },
+        ],
+      },
+      ['images'],
+    ],
+    ['strict tools', { tools: [strict] }, ['tools', 'strict-tools']],
+    [
+      'strict, custom and vendor tools',
+      { tools: [strict, sql, searches] },
+      ['tools', 'strict-tools', 'custom-tools', 'server-tools'],
+    ],
+    ['a forced call', { toolChoice: { mode: 'named', name: 'f' } }, forced],
+    [
+      'a forced call without thinking',
+      { toolChoice: { mode: 'required' }, thinking: { mode: 'off', effort: null, budgetTokens: null, display: null } },
+      ['forced-tool-choice'],
+    ],
+    [
+      'settings',
+      {
+        sampling: { ...plain.sampling, topK: 5 },
+        topLogprobs: 0,
+        choices: 3,
+        maxOutputTokens: 0,
+        outputFormat: { type: 'json-schema', name: null, description: null, schema: {}, strict: null },
+      },
+      ['sampling', 'logprobs', 'multiple-choices', 'cache-warm', 'json-schema'],
+    ],
+    [
+      'state kept by the vendor',
+      { extra: { store: true, previous_response_id: 'r', mcp_servers: [{}] } },
+      ['stored-state', 'state-reference', 'server-tools'],
+    ],
+  ]
+  for (const [name, change, expected] of cases)
+    it(`${name}: ${expected.length === 0 ? 'none' : expected.join(', ')}`, () => {
+      assert.deepEqual([...canonicalTraits({ ...plain, ...change }).traits].sort(), [...expected].sort())
+    })
 })

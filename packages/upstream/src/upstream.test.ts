@@ -32,7 +32,7 @@ describe('a resolved upstream', () => {
   })
 
   it('never shows its credential outside request headers', () => {
-    const shown = [JSON.stringify(deepseek), inspect(deepseek, { depth: 9 }), String(deepseek)].join()
+    const shown = JSON.stringify(deepseek) + inspect(deepseek, { depth: 9, showHidden: true })
     assert.doesNotMatch(shown, /sk-secret/)
     assert.equal(deepseek.requestHeaders(deepseek.definition.addresses.chat!).authorization, 'Bearer sk-secret')
     assert.equal(deepseek.requestHeaders(deepseek.definition.addresses.messages!)['x-api-key'], 'sk-secret')

@@ -300,6 +300,9 @@ function resolveKey(config: UpstreamConfig, definition: UpstreamDefinition, sett
   return key
 }
 
-function definedMembers<T extends object>(object: T): { [Member in keyof T]: Exclude<T[Member], undefined> } {
-  return Object.fromEntries(Object.entries(object).filter(([, value]) => value !== undefined)) as never
+/** A member that is present but undefined must not hide a default. */
+function definedMembers<T extends object>(object: T): T {
+  const copy = { ...object }
+  for (const [member, value] of Object.entries(copy)) if (value === undefined) Reflect.deleteProperty(copy, member)
+  return copy
 }
