@@ -148,11 +148,12 @@ export interface ParameterCounts {
   readonly byPart: Readonly<Record<string, number>>
 }
 
-/** Counts numbers, not scales. Routing tables are integers and are counted as parameters, as published totals do. */
+/** Counts weights of the main model: neither scales nor the integer tables of hash layers. */
 export function countParameters(config: ModelConfig): ParameterCounts {
   const byPart: Record<string, number> = {}
   let total = 0
-  for (const { part, shape } of planMainTensors(config)) {
+  for (const { part, role, shape } of planMainTensors(config)) {
+    if (role === 'table') continue
     const size = shape.reduce((product, dim) => product * dim, 1)
     byPart[part] = (byPart[part] ?? 0) + size
     total += size

@@ -57,7 +57,8 @@ export function route(
       weights.expertsOfToken === null
         ? topK(biased, routed, perToken)
         : weights.expertsOfToken.slice(id * perToken, (id + 1) * perToken).sort()
-    const sum = chosen.reduce((total, expert) => total + scores[expert]!, 0)
+    // Scores can underflow to exactly zero together; the guard is far below any sum that matters.
+    const sum = chosen.reduce((total, expert) => total + scores[expert]!, 1e-20)
     experts.set(chosen, token * perToken)
     for (let at = 0; at < perToken; at++)
       routeWeights[token * perToken + at] = (scores[chosen[at]!]! / sum) * routeScale
