@@ -76,7 +76,15 @@ describe('reading a Messages request', () => {
   })
 
   it('survives hostile shapes', () => {
-    for (const body of [null, 3, '"x"', [], { model: 3 }, { model: 'm', messages: {} }, { model: 'm', messages: [null] }])
+    for (const body of [
+      null,
+      3,
+      '"x"',
+      [],
+      { model: 3 },
+      { model: 'm', messages: {} },
+      { model: 'm', messages: [null] },
+    ])
       assert.throws(() => read(body), WireError)
     const request = read(
       '{"model":"m","messages":[{"role":"user","content":[{"type":"__proto__"}]}],"__proto__":{"x":1}}',
