@@ -49,7 +49,9 @@ function openWriter(answersLater: boolean, options?: LedgerWriterOptions): [Ledg
   return [new LedgerWriter(ledger, options), ledger]
 }
 
-for (const answersLater of [false, true])
+for (const answersLater of [false, true]) writerCases(answersLater)
+
+function writerCases(answersLater: boolean): void {
   describe(`ledger writer over ${answersLater ? 'a remote' : 'an embedded'} ledger`, () => {
     const open = (options?: LedgerWriterOptions): [LedgerWriter, ListLedger] => openWriter(answersLater, options)
 
@@ -151,3 +153,4 @@ for (const answersLater of [false, true])
       )
     })
   })
+}
