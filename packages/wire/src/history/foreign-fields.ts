@@ -10,15 +10,15 @@ const refusedFields: Readonly<Record<string, string>> = {
   previous_response_id: 'It refers to a response stored by another vendor.',
   conversation: 'It refers to a conversation stored by another vendor.',
   prompt: 'It refers to a prompt template stored by another vendor.',
+  background: 'The answer would have to be kept somewhere; wait for it or stream it.',
   thread: 'It refers to a thread stored by another vendor.',
   container: 'It refers to a container that only its vendor can run.',
   mcp_servers: 'Only its vendor connects to these servers.',
   audio: 'The upstream cannot answer in speech.',
 }
 
-/** Fields about transport, storage at the caller's wish or reporting: their absence changes no answer. */
+/** Fields about transport or reporting: their absence changes no answer. */
 const silentFields: ReadonlySet<string> = new Set([
-  'store',
   'include',
   'client_metadata',
   'diagnostics',
@@ -32,13 +32,23 @@ const silentFields: ReadonlySet<string> = new Set([
 
 const refusedItems: ReadonlySet<string> = new Set(['item_reference', 'compaction', 'container_upload', 'audio'])
 
+/** Refuses what only the vendor that keeps it can answer: for writers that rewrite a request statelessly. */
+export function refuseStoredState(request: CanonicalRequest, report: TranslationReport): void {
+  for (const name of ['previous_response_id', 'conversation', 'prompt', 'background'])
+    if (request.extra[name]) refuseField(name, report)
+}
+
+function refuseField(name: string, report: TranslationReport): void {
+  const why = refusedFields[name]
+  if (why !== undefined) report.refused(name, `\`${name}\` cannot be carried to the upstream of this model. ${why}`)
+}
+
 /** Reports or refuses every field in `extra`. */
 export function settleForeignFields(request: CanonicalRequest, report: TranslationReport): void {
   for (const [name, value] of Object.entries(request.extra)) {
     if (value === null || value === undefined || value === false || silentFields.has(name)) continue
     if (name === 'modalities' && Array.isArray(value) && value.every((kind) => kind === 'text')) continue
-    const why = refusedFields[name]
-    if (why !== undefined) report.refused(name, `\`${name}\` cannot be carried to the upstream of this model. ${why}`)
+    refuseField(name, report)
     report.dropped(name)
   }
 }

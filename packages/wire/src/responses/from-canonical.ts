@@ -7,6 +7,8 @@
  */
 import type { WriteContext, WrittenRequest } from '../canonical/adapter.ts'
 import type { CanonicalRequest, Effort, FunctionTool, Thinking, Tool, ToolChoice } from '../canonical/request.ts'
+import { callerField } from '../history/caller-path.ts'
+import { refuseStoredState, settleForeignFields } from '../history/foreign-fields.ts'
 import { dedupeTools, ToolNames } from '../history/tool-names.ts'
 import { isObject } from './read-field.ts'
 import { writeFormat } from './response-object.ts'
@@ -55,13 +57,15 @@ export function fromCanonicalRequest(request: CanonicalRequest, context: WriteCo
 /** Members of this protocol's own requests stay; those of the others are named as lost. */
 function writeExtra(request: CanonicalRequest, context: WriteContext): Body {
   const body: Body = {}
+  const foreign: Body = {}
+  refuseStoredState(request, context.report)
   for (const [name, value] of Object.entries(request.extra)) {
     const own = request.from === 'responses' && name !== 'store'
     const shared = request.from === 'chat' && sharedWithChat.has(name)
     if (own || (shared && context.dialect.cacheKey)) body[name] = value
-    // `store: false` is what every request of ours says.
-    else if (name !== 'store' || value === true) context.report.dropped(name)
+    else foreign[name] = value
   }
+  settleForeignFields({ ...request, extra: foreign }, context.report)
   return body
 }
 
@@ -100,7 +104,8 @@ function writeTools(request: CanonicalRequest, tools: readonly Tool[], context: 
   }
   const choice = request.toolChoice
   refuseForced(choice, tools, context)
-  if (request.parallelToolCalls === false && !dialect.parallelToolCallsSwitch) report.dropped('parallel_tool_calls')
+  if (request.parallelToolCalls === false && !dialect.parallelToolCallsSwitch)
+    report.dropped(callerField(request.from, 'parallelToolCalls'))
   return {
     tools: wire,
     ...(choice !== null && {
@@ -186,10 +191,10 @@ function writeSampling(request: CanonicalRequest, context: WriteContext): Body {
     } else body[wireNames[name]] = value
   }
   if (request.topLogprobs !== null) {
-    if (!dialect.logprobs) report.dropped('logprobs')
+    if (!dialect.logprobs) report.dropped(callerField(request.from, 'topLogprobs'))
     else if (request.topLogprobs > 0) body.top_logprobs = request.topLogprobs
   }
-  if (request.stop.length > 0) report.dropped(request.from === 'messages' ? 'stop_sequences' : 'stop')
+  if (request.stop.length > 0) report.dropped(callerField(request.from, 'stop'))
   if (request.choices > 1) report.refused('n', 'The upstream of this model gives one answer to a request.')
   return body
 }
@@ -205,7 +210,7 @@ function writeReasoning(request: CanonicalRequest, context: WriteContext): Body 
   else if (dialect.reasoningTokenFamily === 'openai' && request.thinking?.display === 'summarized')
     reasoning.summary = 'auto'
   if (request.thinking?.budgetTokens !== undefined && request.thinking.budgetTokens !== null)
-    report.emulated('thinking.budget_tokens')
+    report.emulated(callerField(request.from, 'budgetTokens'))
   return Object.keys(reasoning).length === 0 ? {} : { reasoning }
 }
 
@@ -219,14 +224,16 @@ function effortWord(request: CanonicalRequest, context: WriteContext): string | 
   }
   if (thinking === null) return null
   if (dialect.thinkingControl === 'none') {
-    report.dropped(request.from === 'messages' ? 'thinking' : 'reasoning')
+    report.dropped(callerField(request.from, 'thinking'))
     return null
   }
   if (thinking.mode === 'off') return 'none'
   const effort = effortOf(thinking)
   const word = dialect.efforts[effort]
+  if (thinking.effort !== null && word !== undefined && word !== effort)
+    report.emulated(callerField(request.from, 'effort'))
   if (word !== undefined) return word
-  report.dropped(request.from === 'messages' ? 'thinking' : 'reasoning.effort')
+  report.dropped(callerField(request.from, 'effort'))
   return null
 }
 
@@ -242,10 +249,14 @@ function writeLimits(request: CanonicalRequest, context: WriteContext): Body {
   const { dialect, report } = context
   const asked = request.maxOutputTokens
   if (asked === null) return {}
-  if (asked === 0) report.refused('max_tokens', 'The upstream of this model cannot only warm its cache.')
+  if (asked === 0)
+    report.refused(
+      callerField(request.from, 'maxOutputTokens'),
+      'The upstream of this model cannot only warm its cache.',
+    )
   const limit = dialect.maxOutputTokens
   if (limit !== null && asked > limit) {
-    report.emulated(request.from === 'responses' ? 'max_output_tokens' : 'max_tokens')
+    report.emulated(callerField(request.from, 'maxOutputTokens'))
     return { max_output_tokens: limit }
   }
   return { max_output_tokens: asked }
@@ -255,7 +266,7 @@ function writeBookkeeping(request: CanonicalRequest, context: WriteContext): Bod
   const { dialect, report } = context
   const body: Body = {}
   if (request.endUser !== null) {
-    if (dialect.endUserField === null) report.dropped(endUserName[request.from])
+    if (dialect.endUserField === null) report.dropped(callerField(request.from, 'endUser'))
     else if (dialect.endUserField === 'metadata.user_id') body.metadata = { user_id: request.endUser }
     else body[dialect.endUserField] = request.endUser
   }
@@ -276,8 +287,6 @@ function writeBookkeeping(request: CanonicalRequest, context: WriteContext): Bod
   return body
 }
 
-const endUserName = { chat: 'user', messages: 'metadata.user_id', responses: 'user' } as const
-
 function writeOutputFormat(
   request: CanonicalRequest,
   context: WriteContext,
@@ -285,7 +294,7 @@ function writeOutputFormat(
 ): { readonly wire: Body | null; readonly instructions: string | null } {
   const { dialect, report } = context
   const format = request.outputFormat
-  const field = { chat: 'response_format', messages: 'output_config.format', responses: 'text.format' }[request.from]
+  const field = callerField(request.from, 'outputFormat')
   const plain = { wire: null, instructions }
   if (format.type === 'text') return plain
   if (format.type === 'json-object') {

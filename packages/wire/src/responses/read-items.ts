@@ -1,9 +1,8 @@
 /**
  * Responses items (`input` of a request, `output` of an answer) as canonical items, in the order given.
  *
- * Easy messages without a `type` are messages. Items that only this protocol knows stay as they are, as
- * foreign items. References to stored items are refused: nothing is stored here, so the request would lose
- * what it refers to.
+ * Easy messages without a `type` are messages. Items that only this protocol knows, references to stored items
+ * among them, stay as they are, as foreign items.
  */
 import { WireError } from '../errors.ts'
 import type { AssistantTextItem, Item, Part, ReasoningItem, SourceSpan, TextPart } from '../canonical/request.ts'
@@ -64,12 +63,6 @@ export function readItem(value: unknown, path: string, pointer: string, context:
           source,
         },
       ]
-    case 'item_reference':
-      throw new WireError(
-        'WIRE_CANNOT_CARRY',
-        `\`${path}\` refers to a stored item. Portolan keeps no responses: send the item itself (clients do when \`store\` is false).`,
-        path,
-      )
     default:
       return [{ kind: 'foreign', protocol: 'responses', name: type, role: foreignRole(type), raw: item, source }]
   }

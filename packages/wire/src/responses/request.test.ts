@@ -7,6 +7,8 @@ import type { Dialect } from '../canonical/dialect.ts'
 import { WireError } from '../errors.ts'
 import { createSealer } from '../seal/sealer.ts'
 import { TranslationReport } from '../translation/report.ts'
+import { chatAdapter } from '../chat/adapter.ts'
+import { messagesAdapter } from '../messages/adapter.ts'
 import { responsesAdapter } from './adapter.ts'
 
 const sealer = createSealer(new Uint8Array(32).fill(7))
@@ -204,22 +206,6 @@ describe('a Responses request', () => {
     assert.ok(report.has('dropped', 'encrypted_content'))
   })
 
-  it('refuses what only stored state could answer, and says what to do instead', () => {
-    const refused: [Record<string, unknown>, string][] = [
-      [{ previous_response_id: 'resp_1' }, 'previous_response_id'],
-      [{ conversation: 'conv_1' }, 'conversation'],
-      [{ background: true }, 'background'],
-      [{ prompt: { id: 'pmpt_1' } }, 'prompt'],
-      [{ input: [{ type: 'item_reference', id: 'msg_1' }] }, 'input[0]'],
-      [{ input: [{ id: 'msg_1' }] }, 'input[0]'],
-    ]
-    for (const [body, field] of refused)
-      assert.throws(
-        () => read(body),
-        (error) => error instanceof WireError && error.code === 'WIRE_CANNOT_CARRY' && error.field === field,
-      )
-  })
-
   it("names the field of a wrong type in the caller's own spelling", () => {
     const wrong: [Record<string, unknown>, string][] = [
       [{ model: 7 }, 'model'],
@@ -300,6 +286,27 @@ describe('a request to a Responses upstream', () => {
     assert.equal(write(read({}), openModel).body.include, undefined)
   })
 
+  it('refuses what only stored state could answer, although the door reads it', () => {
+    const refused: [Record<string, unknown>, string][] = [
+      [{ previous_response_id: 'resp_1' }, 'previous_response_id'],
+      [{ conversation: 'conv_1' }, 'conversation'],
+      [{ background: true }, 'background'],
+      [{ prompt: { id: 'pmpt_1' } }, 'prompt'],
+      [{ input: [{ type: 'item_reference', id: 'msg_1' }] }, 'input[0]'],
+      [{ input: [{ id: 'msg_1' }] }, 'input[0]'],
+    ]
+    for (const [body, field] of refused)
+      for (const adapter of [chatAdapter, messagesAdapter, responsesAdapter])
+        assert.throws(
+          () => {
+            const dialect = { ...openModel, protocol: adapter.protocol }
+            const context = { dialect, model: 'up', report: new TranslationReport(), recall: () => null }
+            adapter.fromCanonicalRequest(read(body), context)
+          },
+          (error) => error instanceof WireError && error.code === 'WIRE_CANNOT_CARRY' && error.field === field,
+        )
+  })
+
   it('carries everything this protocol knows back unchanged', () => {
     const input = [
       { type: 'message', role: 'developer', content: [{ type: 'input_text', text: 'd' }] },
@@ -368,6 +375,7 @@ describe('a request to a Responses upstream', () => {
   it('gives reasoning back as text where the upstream wants it with tool calls, and nowhere else', () => {
     const thought = (text: string): Record<string, unknown> => ({
       type: 'reasoning',
+      id: `rs_${text}`,
       summary: [],
       content: [{ type: 'reasoning_text', text }],
     })
@@ -401,6 +409,7 @@ describe('a request to a Responses upstream', () => {
     )
     assert.deepEqual(input[1], {
       type: 'reasoning',
+      id: 'rs_1',
       summary: [],
       content: [{ type: 'reasoning_text', text: 'why c' }],
     })
@@ -470,7 +479,7 @@ describe('a request to a Responses upstream', () => {
         'input[0]',
       ],
       [{ input: [{ role: 'user', content: [{ type: 'input_file', file_data: 'AA' }] }] }, openModel, 'input[0]'],
-      [{ max_output_tokens: 0 }, openModel, 'max_tokens'],
+      [{ max_output_tokens: 0 }, openModel, 'max_output_tokens'],
       [
         { text: { format: { type: 'json_schema', name: 'n', schema: {}, strict: true } } },
         { ...openModel, jsonSchema: 'instruct' },

@@ -2,8 +2,8 @@
  * A Responses request as a canonical request. Follows `POST /v1/responses` of the OpenAI API, openai 7.57.
  *
  * Also takes the body of `POST /v1/responses/input_tokens`, which is the same without generation settings.
- * Stateless: what names stored state (`previous_response_id`, `conversation`, `prompt`, `background`) is
- * refused, because dropping it would answer another question than the one asked.
+ * What names stored state (`previous_response_id`, `conversation`, `prompt`, `background`, item references) is
+ * read and kept: the vendor that stores it may still get these bytes, every writer refuses it.
  */
 import { WireError } from '../errors.ts'
 import type { ReadContext } from '../canonical/adapter.ts'
@@ -28,8 +28,7 @@ import { readToolChoice, readTools } from './tools.ts'
 const readMembers = new Set(
   `model input instructions tools tool_choice parallel_tool_calls max_output_tokens temperature
   top_p top_logprobs include reasoning text stream stream_options user
-  safety_identifier metadata prompt_cache_key service_tier client_metadata store truncation background
-  previous_response_id conversation prompt`.split(/\s+/),
+  safety_identifier metadata prompt_cache_key service_tier client_metadata store truncation background`.split(/\s+/),
 )
 const efforts: readonly Effort[] = ['minimal', 'low', 'medium', 'high', 'xhigh', 'max', 'ultra']
 const encryptedReasoning = 'reasoning.encrypted_content'
@@ -37,7 +36,6 @@ const logprobsInclude = 'message.output_text.logprobs'
 
 export function toCanonicalRequest(value: unknown, context: ReadContext): CanonicalRequest {
   const body = objectOf(value, 'body')
-  refuseStoredState(body)
   const include = readInclude(body)
   const reasoning = isObject(body.reasoning) ? body.reasoning : {}
   const text = isObject(body.text) ? body.text : {}
@@ -81,29 +79,6 @@ export function toCanonicalRequest(value: unknown, context: ReadContext): Canoni
     serviceTier: optionalString(body, 'service_tier'),
     extra: readExtra(body, include, reasoning, text),
   }
-}
-
-function refuseStoredState(body: WireObject): void {
-  for (const field of ['previous_response_id', 'conversation'])
-    if (body[field] !== undefined && body[field] !== null)
-      refuse(
-        field,
-        `\`${field}\` names a conversation stored elsewhere. Portolan keeps none: send the whole history in \`input\`.`,
-      )
-  if (isObject(body.prompt))
-    refuse(
-      'prompt',
-      '`prompt` names a stored template. Portolan keeps none: send its text in `instructions` and `input`.',
-    )
-  if (body.background === true)
-    refuse(
-      'background',
-      '`background` needs a place to keep the answer, and Portolan keeps none: wait for it or stream it.',
-    )
-}
-
-function refuse(field: string, why: string): never {
-  throw new WireError('WIRE_CANNOT_CARRY', why, field)
 }
 
 function readInstructions(body: WireObject): readonly InstructionItem[] {
@@ -176,6 +151,7 @@ function readExtra(
   return {
     ...otherMembers(body, readMembers),
     ...(body.store === true && { store: true }),
+    ...(body.background === true && { background: true }),
     ...(body.truncation === 'auto' && { truncation: 'auto' }),
     ...(otherIncludes.length > 0 && { include: otherIncludes }),
     ...(Object.keys(otherReasoning).length > 0 && { reasoning: otherReasoning }),

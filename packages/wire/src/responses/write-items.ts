@@ -9,6 +9,7 @@ import type { WriteContext } from '../canonical/adapter.ts'
 import type {
   AssistantTextItem,
   CanonicalRequest,
+  ForeignItem,
   InstructionItem,
   MediaSource,
   Part,
@@ -19,6 +20,7 @@ import type {
 } from '../canonical/request.ts'
 import { callerPath } from '../history/caller-path.ts'
 import { settleReplayedItems } from '../history/client-quirks.ts'
+import { settleForeignItem } from '../history/foreign-fields.ts'
 import { textOfPart, textOfToolResult } from '../history/part-text.ts'
 import { aliasToolName, type ToolNames } from '../history/tool-names.ts'
 import { wrapInput } from '../history/tool-restore.ts'
@@ -179,7 +181,7 @@ class InputWriter {
         return [{ type: 'input_audio', input_audio: { data: part.base64, format: part.format } }]
       default:
         if (part.protocol === 'responses' && isObject(part.raw)) return [{ ...part.raw }]
-        report.dropped(part.name)
+        settleForeignItem(part, path, report)
         return []
     }
   }
@@ -272,7 +274,7 @@ class InputWriter {
     if (dialect.reasoningReplay === 'never') return
     if (this.#takesText()) {
       const text = item.text ?? item.summary.join('\n\n')
-      if (returns && text !== '') this.#input.push(reasoningText(text))
+      if (returns && text !== '') this.#reasoningText(text, item.id)
       return
     }
     if (item.token === null || item.token.family !== dialect.reasoningTokenFamily) {
@@ -287,10 +289,15 @@ class InputWriter {
     })
   }
 
+  /** The id says nothing to an upstream that stores nothing, but the type requires one. */
+  #reasoningText(text: string, id = `rs_${this.#input.length}`): void {
+    this.#input.push({ type: 'reasoning', id, summary: [], content: [{ type: 'reasoning_text', text }] })
+  }
+
   #recalledReasoning(call: ToolCallItem): boolean {
     if (!this.#takesText()) return false
     const text = this.#context.recall(call.callId)?.reasoning ?? ''
-    if (text !== '') this.#input.push(reasoningText(text))
+    if (text !== '') this.#reasoningText(text)
     return text !== ''
   }
 
@@ -316,9 +323,12 @@ class InputWriter {
     return kept !== null && sameJson(kept, call.argumentsText) ? kept : call.argumentsText
   }
 
-  #foreign(item: { readonly protocol: string; readonly name: string; readonly raw: unknown }): void {
-    if (item.protocol === 'responses' && isObject(item.raw)) this.#input.push({ ...item.raw })
-    else this.#context.report.dropped(item.name)
+  #foreign(item: ForeignItem): void {
+    const { report } = this.#context
+    // Nothing is stored on this side, so there is nothing to refer to.
+    if (item.protocol === 'responses' && isObject(item.raw) && item.name !== 'item_reference')
+      this.#input.push({ ...item.raw })
+    else settleForeignItem(item, callerPath(item), report)
   }
 
   /** Under `required-with-tools`: the turns between two user messages among which there is a call. */
@@ -337,10 +347,6 @@ class InputWriter {
     close()
     return returning
   }
-}
-
-function reasoningText(text: string): WireItem {
-  return { type: 'reasoning', summary: [], content: [{ type: 'reasoning_text', text }] }
 }
 
 function callIdOf(callId: string): string {
