@@ -12,6 +12,7 @@
  */
 import type { Matrix } from '../checkpoint/matrix.ts'
 import { plainDims, type LayerPlan, type ModelConfig } from '../config/model-config.ts'
+import { decodeBf16, encodeBf16 } from '../quantisation/bf16.ts'
 import { cacheRowBlock, roundTripE4m3 } from '../quantisation/round-trip.ts'
 import { attend } from './attention-core.ts'
 import type { Batch } from './batch.ts'
@@ -73,6 +74,9 @@ function finishRow(
   const plain = plainDims(config)
   rotary.rotate(rows, from + plain, position)
   if (run.mode.cacheRows) roundTripE4m3(rows, from, from + plain, cacheRowBlock)
+  if (run.mode.rotatingDims) {
+    for (let at = from + plain; at < from + config.attention.headDim; at++) rows[at] = decodeBf16(encodeBf16(rows[at]!))
+  }
 }
 
 /** Key-value rows of a batch as they enter the window, [tokens, d]. */

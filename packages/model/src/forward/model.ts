@@ -19,7 +19,7 @@ import type { Tally } from './tally.ts'
 import { loadWeights, type ModelWeights, type WeightOptions } from './weights.ts'
 
 export interface ModelOptions extends WeightOptions {
-  /** Default: every official round trip. */
+  /** Default: every official round trip, and for packed storage the one that makes packing lossless. */
   readonly mode?: NumericMode
   /** How new states keep their rows. Default `f32`. */
   readonly storage?: RowStorage
@@ -50,12 +50,13 @@ export class Model {
   constructor(weights: ModelWeights, options: ModelOptions = {}) {
     this.config = weights.config
     this.weights = weights
-    this.run = { mode: options.mode ?? numericModes.official, tally: options.tally ?? null }
     this.#storage = options.storage ?? 'f32'
-    if (this.#storage === 'packed' && !(this.run.mode.cacheRows && this.run.mode.indexVectors)) {
+    const { mode = this.#storage === 'packed' ? numericModes.packed : numericModes.official } = options
+    this.run = { mode, tally: options.tally ?? null }
+    if (this.#storage === 'packed' && !(mode.cacheRows && mode.indexVectors && mode.rotatingDims)) {
       throw new ModelError(
         'MODEL_STATE',
-        'Packed cache rows hold 8- and 4-bit numbers, so they need a numeric mode that rounds cache rows and index vectors.',
+        'Packed cache rows need a numeric mode that rounds cache rows, rotating dimensions and index vectors to what they can hold.',
       )
     }
     const { plain, compressed } = this.config.rope

@@ -5,8 +5,8 @@
  *                  448 + 128 + 7 + 1 = 584 bytes for d = 512
  *   index row      E2M1 nibbles | one UE8M0 per 32          64 + 4 = 68 bytes for 128 dimensions
  *
- * Rows that went through the official round trips are on these grids already, so packing loses nothing but
- * the low half of the rotating dimensions, which the official code rounds to BF16 as well.
+ * Rows that went through the official round trips are on these grids already, and rotating dimensions are
+ * BF16 in the official code, so packing such rows loses nothing.
  */
 import { decodeBf16, encodeBf16 } from '../quantisation/bf16.ts'
 import { e2m1Maximum, e2m1Values, encodeE2m1 } from '../quantisation/e2m1.ts'
