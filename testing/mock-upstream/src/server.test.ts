@@ -9,12 +9,16 @@ interface Told {
   json: any // oxlint-disable-line typescript/no-explicit-any -- answers of four vendors, judged by the assertions
 }
 
-async function post(url: string, body: unknown, headers: Record<string, string> = {}): Promise<Told> {
-  const response = await fetch(url, {
+function post(url: string, body: unknown, headers: Record<string, string> = {}): Promise<Told> {
+  return tell(url, {
     method: 'POST',
     headers: { 'content-type': 'application/json', ...headers },
     body: typeof body === 'string' ? body : JSON.stringify(body),
   })
+}
+
+async function tell(url: string, init: RequestInit = {}): Promise<Told> {
+  const response = await fetch(url, init)
   const text = await response.text()
   let json: unknown
   try {
@@ -37,6 +41,14 @@ function events(text: string): { event: string | undefined; data: string }[] {
 
 const anthropicVersion = { 'anthropic-version': '2026-10-21' }
 
+function chat(extra: object = {}): object {
+  return { model: 'm', messages: [{ role: 'user', content: 'hi' }], ...extra }
+}
+
+function messages(extra: object = {}): object {
+  return { ...chat(), max_tokens: 99, ...extra }
+}
+
 describe('mock upstream', () => {
   let upstream: MockUpstream
   let url: string
@@ -47,9 +59,6 @@ describe('mock upstream', () => {
   }
   before(() => restart({ script: scripts.plainText() }))
   after(() => upstream.close())
-
-  const chat = (extra: object = {}): object => ({ model: 'm', messages: [{ role: 'user', content: 'hi' }], ...extra })
-  const messages = (extra: object = {}): object => ({ ...chat(), max_tokens: 99, ...extra })
 
   it('answers the same script on all doors and prefixes', async () => {
     await restart({ script: scripts.plainText('PONG') })
@@ -73,14 +82,9 @@ describe('mock upstream', () => {
 
   it('lists models in the dialect that asks, shows a balance and counts tokens', async () => {
     await restart({ script: scripts.plainText(), models: ['one', 'two'] })
-    const openAi = (await (await fetch(`${url}/v1/models`)).json()) as { object: string }
-    assert.equal(openAi.object, 'list')
-    const anthropic = (await (await fetch(`${url}/v1/models`, { headers: anthropicVersion })).json()) as {
-      last_id: string
-    }
-    assert.equal(anthropic.last_id, 'two')
-    const balance = (await (await fetch(`${url}/user/balance`)).json()) as { is_available: boolean }
-    assert.equal(balance.is_available, true)
+    assert.equal((await tell(`${url}/v1/models`)).json.object, 'list')
+    assert.equal((await tell(`${url}/v1/models`, { headers: anthropicVersion })).json.last_id, 'two')
+    assert.equal((await tell(`${url}/user/balance`)).json.is_available, true)
     const count = await post(`${url}/v1/messages/count_tokens`, chat(), anthropicVersion)
     assert.ok(count.json.input_tokens > 0)
   })
