@@ -34,14 +34,14 @@ export function readChatUsage(value: unknown): Usage | null {
   }
 }
 
-/** Null when nothing is known: a caller must not read 0 where nobody counted. */
+/** Null unless both sides are known: a caller must not read 0 where nobody counted. */
 export function writeChatUsage(usage: Usage): Record<string, unknown> | null {
   const { inputTokens, outputTokens, hitTokens, writtenTokens, reasoningTokens } = usage
-  if (inputTokens === null && outputTokens === null) return null
+  if (inputTokens === null || outputTokens === null) return null
   return {
-    prompt_tokens: inputTokens ?? 0,
-    completion_tokens: outputTokens ?? 0,
-    total_tokens: (inputTokens ?? 0) + (outputTokens ?? 0),
+    prompt_tokens: inputTokens,
+    completion_tokens: outputTokens,
+    total_tokens: inputTokens + outputTokens,
     ...(hitTokens === null && writtenTokens === null
       ? {}
       : {
@@ -52,7 +52,7 @@ export function writeChatUsage(usage: Usage): Record<string, unknown> | null {
         }),
     ...(reasoningTokens === null ? {} : { completion_tokens_details: { reasoning_tokens: reasoningTokens } }),
     // DeepSeek's spelling: hit and miss add up to the prompt.
-    ...(hitTokens === null || inputTokens === null
+    ...(hitTokens === null
       ? {}
       : { prompt_cache_hit_tokens: hitTokens, prompt_cache_miss_tokens: inputTokens - hitTokens }),
   }
