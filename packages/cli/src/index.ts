@@ -1,1 +1,2 @@
-export {}
+/** Public surface of `cli`: the command line as a function. */
+export { run } from './main.ts'

@@ -6,7 +6,7 @@ export class Health {
 
   constructor(upstreams: readonly Upstream[], now: () => number, before: Health | null) {
     for (const { name, concurrency: slots } of upstreams) {
-      const kept = before?.#gates.get(name)
+      const kept = before === null ? undefined : before.#gates.get(name)
       this.#gates.set(name, kept?.slots === slots ? kept : { slots, gate: new UpstreamHealth({ name, slots, now }) })
     }
   }

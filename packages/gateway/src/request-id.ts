@@ -1,4 +1,4 @@
-/** Request ids: `req_` + 10 base36 digits of time + 12 of randomness; sortable by time, safe in any header. */
+/** Request ids: `req_` + 9 base36 digits of time + 12 of randomness; sortable by time, safe in any header. */
 import { randomFillSync } from 'node:crypto'
 
 const digits = '0123456789abcdefghijklmnopqrstuvwxyz'
@@ -13,5 +13,5 @@ export function mintRequestId(nowMs: number): string {
   }
   let tail = ''
   for (let i = 0; i < 12; i++) tail += digits[pool[used++]! % 36]
-  return `req_${nowMs.toString(36).padStart(10, '0')}${tail}`
+  return `req_${nowMs.toString(36).padStart(9, '0')}${tail}`
 }

@@ -15,6 +15,8 @@ import {
   mayRetry,
   requestTraits,
   readRetryAfter,
+  readShouldRetry,
+  retryDelayMs,
   UpstreamError,
   type RequestTraits,
 } from '@portolan/upstream'
@@ -122,6 +124,7 @@ export class Exchange {
   // ------------------------------------------------------------------------------------ attempts
 
   async #attempts(inbound: Inbound, route: ModelRoute, session: string): Promise<void> {
+    this.#parts.retryBudget.noteRequest(this.#start.startedAtMs)
     const traits = inbound.readable ? requestTraits(inbound.protocol, inbound.parsed, this.#start.door.beta) : noTraits
     const targets = this.#parts.affinity.order(session, route.targets, this.#start.startedAtMs)
     let last: AttemptFailure | null = null
@@ -138,8 +141,10 @@ export class Exchange {
           delivered: this.#client.contentSent,
           attempt,
           sameUpstream: sameAgain,
+          shouldRetry: readShouldRetry(last.headers),
         })
         if (decision === 'stop' || !this.#parts.retryBudget.take(this.#parts.now())) break
+        if (sameAgain && !(await this.#pause(attempt, last))) break
         this.#parts.metrics.retried(target.upstream.name)
       }
       const result = await this.#attempt(inbound, route, target, traits)
@@ -154,7 +159,21 @@ export class Exchange {
       }
       last = result
     }
-    await this.#fail(this.#problemOfFailure(last!), last)
+    if (this.#client.gone) await this.#settle('aborted', 499, null)
+    else await this.#fail(this.#problemOfFailure(last!), last)
+  }
+
+  /** Waits before the same upstream is asked again; false when that would take too long, or the caller left. */
+  #pause(attempt: number, last: AttemptFailure): Promise<boolean> {
+    const waitMs = retryDelayMs(attempt, readRetryAfter(last.headers, this.#parts.now()), Math.random())
+    if (waitMs === null || waitMs > longestPauseMs) return Promise.resolve(false)
+    return new Promise((resolve) => {
+      const timer = setTimeout(() => resolve(!this.#client.gone), waitMs)
+      this.#client.onGone(() => {
+        clearTimeout(timer)
+        resolve(false)
+      })
+    })
   }
 
   async #attempt(
@@ -359,7 +378,7 @@ export class Exchange {
     if (this.#settled) return
     this.#settled = true
     // A caller that left before the end is settled as such, whatever the upstream said last.
-    const finalStatus = this.#client.gone && status === 'ok' && !this.#observer.ended ? 'aborted' : status
+    const finalStatus = this.#client.gone && status !== 'refused' && !this.#observer.ended ? 'aborted' : status
     const row = ledgerRow(this.#parts, this.#start, this.#facts, this.#observer, {
       status: finalStatus,
       httpStatus,
@@ -436,6 +455,9 @@ function keepAliveText(protocol: Protocol): string {
 
 /** For bodies too large to be read: assume nothing special, and nothing repeatable. */
 const noTraits: RequestTraits = { traits: new Set(), effectFree: false }
+
+/** A caller who retries by itself is better told soon than kept waiting. */
+const longestPauseMs = 2000
 
 function healthVerdict(result: AttemptResult): 'success' | 'failure' | 'neutral' {
   if (result.kind === 'gone') return 'neutral'

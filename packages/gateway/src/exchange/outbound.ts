@@ -6,7 +6,7 @@
  */
 import {
   adapterOf,
-  billingBlockRange,
+  findBillingBlock,
   spliceMembers,
   type AnswerContext,
   type CanonicalRequest,
@@ -99,7 +99,7 @@ function spliced(inbound: Inbound, target: RouteTarget, address: Address, contex
     }
   }
   if (inbound.protocol === 'messages' && target.upstream.definition.stripBillingLine) {
-    const range = billingBlockRange(body)
+    const range = findBillingBlock(body)
     if (range) {
       body = Buffer.concat([body.subarray(0, range.start), body.subarray(range.end)])
       translation = 'stripped=billing-line'

@@ -1,0 +1,117 @@
+/** `portolan usage`: totals from the rollups, or the newest rows one by one. */
+import type { LedgerRow, UsageGroup, UsageLine } from '@portolan/store'
+import { CliError } from '../errors.ts'
+import { json, money, table, type Column } from '../output.ts'
+import { withData, type CommonOptions } from './open.ts'
+
+const groups: readonly UsageGroup[] = ['model', 'key', 'upstream', 'day', 'hour', 'status']
+
+export interface UsageOptions extends CommonOptions {
+  readonly by: string
+  readonly since?: string
+  readonly until?: string
+  readonly last?: number
+}
+
+export function usage(options: UsageOptions): Promise<void> {
+  return withData(options, ({ store }) => {
+    if (options.last !== undefined) {
+      if (!Number.isInteger(options.last) || options.last < 1)
+        throw new CliError('CLI_BAD_ARGUMENT', '--last takes a number of rows, e.g. --last 20.')
+      printRows(store.ledger.recent(options.last), options.json ?? false)
+      return
+    }
+    const groupBy = options.by.split(',').map((group) => readGroup(group.trim()))
+    const fromMs = options.since === undefined ? Date.now() - 30 * 86_400_000 : readDate(options.since, '--since')
+    const untilMs = options.until === undefined ? undefined : readDate(options.until, '--until')
+    const names = new Map(store.keys.listKeys().map((key) => [key.id, key.name]))
+    const lines = store.ledger.usage({ groupBy, fromMs, untilMs })
+    if (options.json) console.log(json(lines))
+    else if (lines.length === 0) console.log('Nothing was used in this time.')
+    else console.log(table(lines, usageColumns(groupBy, names)))
+  })
+}
+
+function usageColumns(groupBy: readonly UsageGroup[], keyNames: ReadonlyMap<string, string>): Column<UsageLine>[] {
+  const count = (title: string, pick: (line: UsageLine) => number): Column<UsageLine> => ({
+    title,
+    align: 'right',
+    value: (line) => pick(line).toLocaleString('en-US'),
+  })
+  return [
+    ...groupBy.map((group) => ({
+      title: group.toUpperCase(),
+      value: (line: UsageLine) => label(group, line.group[group] ?? null, keyNames),
+    })),
+    count('REQUESTS', (line) => line.requests),
+    count('INPUT', (line) => line.inputTokens),
+    count('HIT', (line) => line.hitTokens),
+    count('MISS', (line) => line.missTokens),
+    count('WRITTEN', (line) => line.writtenTokens),
+    count('OUTPUT', (line) => line.outputTokens),
+    {
+      title: 'COST',
+      align: 'right',
+      value: (line) => (line.currency === null ? '-' : money(line.costNanos, line.currency)),
+    },
+    count('UNPRICED', (line) => line.requestsUnpriced),
+  ]
+}
+
+function label(group: UsageGroup, value: string | null, keyNames: ReadonlyMap<string, string>): string {
+  if (value === null) return '-'
+  return group === 'key' ? `${keyNames.get(value) ?? 'deleted'} (${value})` : value
+}
+
+function printRows(rows: readonly LedgerRow[], asJson: boolean): void {
+  if (asJson) {
+    console.log(json(rows))
+    return
+  }
+  const tokens = (value: number | null): string => (value === null ? '?' : value.toLocaleString('en-US'))
+  const ms = (value: number | null): string => (value === null ? '-' : value.toFixed(0))
+  console.log(
+    rows.length === 0
+      ? 'No rows yet.'
+      : table(rows, [
+          { title: 'STARTED', value: (row) => new Date(row.startedAtMs).toISOString().slice(0, 19) },
+          { title: 'REQUEST', value: (row) => row.requestId },
+          { title: 'DOOR', value: (row) => row.door ?? '-' },
+          { title: 'UPSTREAM', value: (row) => row.upstream ?? '-' },
+          { title: 'MODEL', value: (row) => row.modelServed ?? row.modelSent ?? row.modelAsked ?? '-' },
+          {
+            title: 'STATUS',
+            value: (row) => (row.errorCode === null ? row.status : `${row.status} (${row.errorCode})`),
+          },
+          { title: 'HIT', align: 'right', value: (row) => tokens(row.usage.hitTokens) },
+          { title: 'MISS', align: 'right', value: (row) => tokens(row.usage.missTokens) },
+          { title: 'OUTPUT', align: 'right', value: (row) => tokens(row.usage.outputTokens) },
+          { title: 'SOURCE', value: (row) => row.usage.source },
+          { title: 'FIRST MS', align: 'right', value: (row) => ms(row.firstTextMs ?? row.firstByteMs) },
+          { title: 'END MS', align: 'right', value: (row) => ms(row.endMs) },
+          {
+            title: 'PREFIX',
+            align: 'right',
+            value: (row) =>
+              row.prefixTotalBytes ? `${((100 * (row.prefixKeptBytes ?? 0)) / row.prefixTotalBytes).toFixed(1)}%` : '-',
+          },
+          { title: 'COST', align: 'right', value: (row) => money(row.costNanos, row.currency) },
+        ]),
+  )
+}
+
+function readGroup(text: string): UsageGroup {
+  const group = groups.find((known) => known === text)
+  if (!group) throw new CliError('CLI_BAD_ARGUMENT', `--by: "${text}" is not one of ${groups.join(', ')}.`)
+  return group
+}
+
+function readDate(text: string, option: string): number {
+  const instant = Date.parse(text)
+  if (Number.isNaN(instant))
+    throw new CliError(
+      'CLI_BAD_ARGUMENT',
+      `${option}: "${text}" is not a date such as 2026-11-01 or 2026-11-01T12:00:00Z.`,
+    )
+  return instant
+}

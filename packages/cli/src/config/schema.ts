@@ -1,0 +1,105 @@
+/**
+ * The shape of `portolan.yaml`: the source of truth for validation, for the JSON Schema that editors use, and
+ * for the reference page. Strict: an unknown member is a typo and is refused.
+ */
+import { z } from 'zod'
+import { upstreamKinds } from '@portolan/upstream'
+import { protocols } from '@portolan/wire'
+
+const name = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/, 'must be 1 to 64 letters, digits, ".", "_" or "-"')
+const milliseconds = z.int().min(0).max(2_147_483_647)
+const rate = z.union([z.number().min(0), z.string().regex(/^\d+(\.\d+)?$/, 'must be a decimal number')])
+
+const upstream = z
+  .strictObject({
+    kind: z.enum(upstreamKinds as [string, ...string[]]).describe('What stands behind the address.'),
+    baseUrl: z
+      .string()
+      .optional()
+      .describe('Root of the API, with or without /v1. Needed for the compatible and self-hosted kinds.'),
+    apiKey: z.string().optional().describe('Only by reference: "${DEEPSEEK_API_KEY}".'),
+    protocols: z
+      .array(z.enum(protocols as [string, ...string[]]))
+      .min(1)
+      .optional()
+      .describe('Which protocols to speak with it; default: all that the kind has.'),
+    profile: z.string().optional().describe('Dated behaviour of the service, for kinds that have it, e.g. 2026-11.'),
+    models: z.array(z.string()).optional().describe('Models it serves, by its own names.'),
+    prices: z
+      .union([
+        z.string(),
+        z.strictObject({ input: rate, output: rate, cacheRead: rate.optional(), cacheWrite: rate.optional() }),
+      ])
+      .optional()
+      .describe('A vendor of the price book, "free", or rates of your own per 1,000,000 tokens.'),
+    timeouts: z
+      .strictObject({
+        connectMs: milliseconds.optional(),
+        firstByteMs: milliseconds.optional(),
+        idleMs: milliseconds.optional(),
+      })
+      .optional()
+      .describe('Milliseconds; 0: none. Defaults: 10,000 to connect, 900,000 to the first byte, 300,000 of silence.'),
+    concurrency: z.int().min(1).optional().describe('Requests at once; more wait in line.'),
+    midSystem: z.enum(['in-place', 'user-wrap']).optional().describe('System messages among the others.'),
+    lossy: z.enum(['warn', 'strict', 'silent']).optional(),
+    stripBillingLine: z
+      .boolean()
+      .optional()
+      .describe("Cut Claude Code's volatile first system block, for the prefix cache's sake."),
+    paths: z
+      .partialRecord(z.enum(protocols as [string, ...string[]]), z.string().startsWith('/'))
+      .optional()
+      .describe('Other paths than the usual ones.'),
+  })
+  .describe('A supplier of models.')
+
+const model = z.strictObject({
+  route: z
+    .array(z.union([name, z.strictObject({ upstream: name, model: z.string().optional() })]))
+    .min(1)
+    .describe('Upstreams in order of preference; the next one answers when one fails before its first byte.'),
+  model: z.string().optional().describe("The upstreams' own name of the model; default: the same name."),
+  lossy: z
+    .enum(['warn', 'strict', 'silent'])
+    .optional()
+    .describe('What to do when a translation must drop something: report it (default), refuse, or say nothing.'),
+  tokenizer: z.string().optional().describe('Path of a tokenizer.json, for exact token counts.'),
+})
+
+export const configSchema = z
+  .strictObject({
+    listen: z.string().optional().describe('host:port; default 127.0.0.1:4114.'),
+    data: z.string().optional().describe('Directory of ledger, keys and secrets; default .portolan beside this file.'),
+    upstreams: z.record(name, upstream).optional(),
+    models: z.record(z.string().min(1).max(200), model).optional(),
+    limits: z
+      .strictObject({
+        bodyBytes: z.int().min(1024).optional().describe('Largest request body; default 64 MiB.'),
+        bodyMs: milliseconds.optional().describe('Longest pause inside a request body; default 60,000.'),
+        clientStallMs: milliseconds.optional().describe('How long a caller may refuse to read; default 300,000.'),
+        drainMs: milliseconds.optional().describe('How long answers in flight may take at shutdown; default 30,000.'),
+      })
+      .optional(),
+    keepAliveMs: milliseconds
+      .optional()
+      .describe('Silent streams get a keep-alive this often; default 10,000; 0: never.'),
+    affinityMs: milliseconds
+      .optional()
+      .describe('How long a conversation is drawn to the upstream that answered it last; default one hour.'),
+    currency: z
+      .string()
+      .regex(/^[A-Z]{3}$/, 'must be a currency code such as USD')
+      .optional()
+      .describe("Which of a vendor's price lists bills this account; default USD."),
+    workers: z.int().min(1).max(64).optional().describe('Processes that serve doors; default 1.'),
+    ledger: z
+      .strictObject({
+        synchronous: z.enum(['NORMAL', 'FULL']).optional().describe('FULL survives a power cut as well.'),
+      })
+      .optional(),
+    log: z.strictObject({ level: z.enum(['debug', 'info', 'warn', 'error', 'silent']).optional() }).optional(),
+  })
+  .describe('portolan.yaml')
+
+export type FileConfig = z.infer<typeof configSchema>

@@ -1,0 +1,90 @@
+/** From the configuration file, or from nothing but the environment, to what the gateway wants. */
+import { resolve } from 'node:path'
+import { defaultConfig, defaultLimits, type GatewayConfig, type ModelConfig } from '@portolan/gateway'
+import { selfHostedPrice, zeroPrice, type Price } from '@portolan/meter'
+import { definitionOf, type UpstreamConfig, type UpstreamKind } from '@portolan/upstream'
+import type { Protocol } from '@portolan/wire'
+import { CliError } from '../errors.ts'
+import type { LoadedConfig } from './load.ts'
+import type { FileConfig } from './schema.ts'
+
+/** Kinds that are configured by the mere presence of their usual key. */
+const foundInEnvironment: readonly UpstreamKind[] = ['deepseek', 'openai', 'anthropic']
+
+export interface ListenOverride {
+  readonly host?: string
+  readonly port?: number
+}
+
+export function toGatewayConfig(
+  loaded: LoadedConfig,
+  override: ListenOverride = {},
+  env: NodeJS.ProcessEnv = process.env,
+): GatewayConfig {
+  const { file } = loaded
+  const listen = parseListen(file.listen)
+  return {
+    ...defaultConfig,
+    listen: { host: override.host ?? listen.host, port: override.port ?? listen.port },
+    upstreams: upstreamsOf(file, env),
+    models: Object.entries(file.models ?? {}).map(([name, model]) => modelOf(name, model, loaded.directory)),
+    limits: { ...defaultLimits, ...file.limits },
+    keepAliveMs: file.keepAliveMs ?? defaultConfig.keepAliveMs,
+    affinityMs: file.affinityMs ?? defaultConfig.affinityMs,
+    currency: file.currency ?? defaultConfig.currency,
+  }
+}
+
+/** Prices that no vendor's list holds: the operator's own rates, and what is free on purpose. */
+export function fixedPrices(file: FileConfig, config: GatewayConfig): ReadonlyMap<string, Price> {
+  const prices = new Map<string, Price>()
+  for (const { name, kind } of config.upstreams) {
+    const given = file.upstreams?.[name]?.prices
+    if (typeof given === 'object') prices.set(name, selfHostedPrice(name, config.currency, given))
+    else if (given === 'free' || (given === undefined && kind === 'demo'))
+      prices.set(name, zeroPrice('local/free', config.currency))
+  }
+  return prices
+}
+
+function upstreamsOf(file: FileConfig, env: NodeJS.ProcessEnv): UpstreamConfig[] {
+  if (file.upstreams && Object.keys(file.upstreams).length > 0)
+    return Object.entries(file.upstreams).map(([name, { kind, protocols, paths, prices, ...rest }]) => ({
+      ...rest,
+      name,
+      kind: kind as UpstreamKind,
+      protocols: protocols as Protocol[] | undefined,
+      paths: paths as Partial<Record<Protocol, string>> | undefined,
+      prices: typeof prices === 'string' && prices !== 'free' ? prices : undefined,
+    }))
+  const found = foundInEnvironment.flatMap((kind) => {
+    const variable = definitionOf(kind, null, kind).defaultKeyEnv
+    const apiKey = variable === null ? undefined : env[variable]
+    return apiKey ? [{ name: kind, kind, apiKey }] : []
+  })
+  // With nobody else to answer, the demonstration upstream does, and says what it is.
+  return found.length > 0 ? found : [{ name: 'demo', kind: 'demo' }]
+}
+
+function modelOf(name: string, model: NonNullable<FileConfig['models']>[string], directory: string): ModelConfig {
+  return {
+    name,
+    route: model.route.map((target) =>
+      typeof target === 'string'
+        ? { upstream: target, model: model.model ?? null }
+        : { upstream: target.upstream, model: target.model ?? model.model ?? null },
+    ),
+    lossPolicy: model.lossy ?? 'warn',
+    tokenizer: model.tokenizer === undefined ? null : resolve(directory, model.tokenizer),
+  }
+}
+
+/** @throws CliError for anything but host:port. */
+export function parseListen(text: string | undefined): { host: string; port: number } {
+  if (text === undefined) return defaultConfig.listen
+  const match = /^(?:\[([0-9a-f:.]+)\]|([^:\s]+)):(\d{1,5})$/i.exec(text)
+  const port = Number(match?.[3])
+  if (!match || port > 65_535)
+    throw new CliError('CLI_BAD_CONFIG', `listen: "${text}" is not host:port, e.g. 127.0.0.1:4114.`)
+  return { host: match[1] ?? match[2]!, port }
+}

@@ -1,0 +1,152 @@
+/** The command tree. Each command's work is in its own file and loaded when it is called. */
+import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
+import { GatewayError } from '@portolan/gateway'
+import { StoreError } from '@portolan/store'
+import { UpstreamError } from '@portolan/upstream'
+import { CliError, exitCodes } from './errors.ts'
+import { json } from './output.ts'
+
+/** Runs one command line; resolves with the exit code. */
+export async function run(argv: readonly string[]): Promise<number> {
+  const program = commands()
+  try {
+    await program.parseAsync([...argv])
+    return exitCodes.ok
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.ok : exitCodes.usage
+    return complain(error, argv.includes('--json'))
+  }
+}
+
+/** Known errors are one sentence; only a fault of ours shows where it happened, because that is what to report. */
+function complain(error: unknown, asJson: boolean): number {
+  const known =
+    error instanceof CliError ||
+    error instanceof GatewayError ||
+    error instanceof StoreError ||
+    error instanceof UpstreamError
+  const code = known ? error.code : 'CLI_FAULT'
+  const message = error instanceof Error ? error.message : String(error)
+  if (asJson) console.error(json({ error: { code, message } }))
+  else
+    console.error(
+      known
+        ? `portolan: ${message} [${code}]`
+        : `portolan: a fault of ours; please report it with this text:\n${error instanceof Error ? error.stack : message}`,
+    )
+  return error instanceof CliError && error.code !== 'CLI_DATA_DIRECTORY' ? exitCodes.usage : exitCodes.failed
+}
+
+function commands(): Command {
+  const program = new Command('portolan')
+    .description('Serves DeepSeek-V4, meters every token, and carries model traffic from one supplier to another.')
+    .version('0.1.0')
+    .exitOverride()
+    .showHelpAfterError('(add --help for an example)')
+    .showSuggestionAfterError()
+
+  add(program.command('up'), 'Start the gateway.', 'portolan up --port 4114')
+    .option('--host <host>', 'address to listen on (default: from the configuration, else 127.0.0.1)')
+    .addOption(new Option('--port <port>', 'port to listen on; 0 picks a free one').argParser(portNumber))
+    .action(async (options) => (await import('./commands/up.ts')).up(options))
+
+  add(
+    program.command('init'),
+    'Write a portolan.yaml for the suppliers whose keys are in the environment.',
+    'portolan init',
+  )
+    .option('--force', 'replace an existing file')
+    .action(async (options) => (await import('./commands/init.ts')).init(options))
+
+  const keys = program.command('keys').description('Make, list and revoke API keys.')
+  add(
+    keys.command('create').argument('<name>', 'for people; need not be unique'),
+    'Make a key. Its secret is shown once.',
+    "portolan keys create ci --models 'deepseek-*' --days 30",
+  )
+    .option('--models <globs>', 'comma-separated model names the key may use; default: all')
+    .addOption(new Option('--days <days>', 'days until the key expires').argParser(wholeDays))
+    .action(async (name: string, options) => (await import('./commands/keys.ts')).createKey(name, options))
+  add(keys.command('list'), 'Show all keys, without their secrets.', 'portolan keys list --json').action(
+    async (options) => (await import('./commands/keys.ts')).listKeys(options),
+  )
+  add(
+    keys.command('revoke').argument('<id>', 'id of the key, from `keys list`'),
+    'Make a key useless at once.',
+    'portolan keys revoke key_3fa9',
+  ).action(async (id: string, options) => (await import('./commands/keys.ts')).revokeKey(id, options))
+
+  add(program.command('usage'), 'What was used and what it cost.', 'portolan usage --by model,day --since 2026-11-01')
+    .option('--by <groups>', 'comma-separated: model, key, upstream, day, hour, status', 'model')
+    .option('--since <date>', 'first day, UTC; default: 30 days ago')
+    .option('--until <date>', 'day after the last, UTC')
+    .option('--last <rows>', 'show the newest rows instead', (text) => Number.parseInt(text, 10))
+    .action(async (options) => (await import('./commands/usage.ts')).usage(options))
+
+  add(program.command('models'), 'Model names that this configuration routes.', 'portolan models').action(
+    async (options) => (await import('./commands/models.ts')).models(options),
+  )
+
+  add(
+    program.command('upstreams'),
+    'Configured upstreams and what they declare; --check asks each whether it answers.',
+    'portolan upstreams --check',
+  )
+    .option('--check', 'ask each upstream for its models')
+    .action(async (options) => (await import('./commands/upstreams.ts')).upstreams(options))
+
+  const price = program.command('price').description('Look into the dated price book.')
+  add(
+    price.command('at').argument('<vendor>').argument('<model>'),
+    'The price in force at an instant.',
+    'portolan price at deepseek deepseek-v4-pro --date 2026-05-01T12:00:00Z',
+  )
+    .option('--date <instant>', 'ISO 8601; default: now')
+    .option('--currency <code>', 'price list', 'USD')
+    .option('--prompt-tokens <count>', 'size of the prompt, where prices depend on it', (text) =>
+      Number.parseInt(text, 10),
+    )
+    .action(async (vendor: string, model: string, options) =>
+      (await import('./commands/price.ts')).priceAtInstant(vendor, model, options),
+    )
+  add(
+    price.command('history').argument('<vendor>').argument('<model>'),
+    'Every dated price of a model.',
+    'portolan price history deepseek deepseek-v4-flash',
+  )
+    .option('--currency <code>', 'only this price list')
+    .action(async (vendor: string, model: string, options) =>
+      (await import('./commands/price.ts')).priceHistory(vendor, model, options),
+    )
+
+  add(
+    program.command('doctor'),
+    'Check runtime, configuration, data directory and upstreams.',
+    'portolan doctor',
+  ).action(async (options) => (await import('./commands/doctor.ts')).doctor(options))
+  return program
+}
+
+/** What every command has. */
+function add(command: Command, description: string, example: string): Command {
+  return command
+    .description(description)
+    .option('--config <file>', 'configuration file (default: portolan.yaml, if there is one)')
+    .option('--data <directory>', 'data directory (default: from the configuration, else .portolan)')
+    .option('--json', 'print JSON, for scripts')
+    .addHelpText('after', `\nExample:\n  $ ${example}`)
+}
+
+function portNumber(text: string): number {
+  const port = Number(text)
+  if (!Number.isInteger(port) || port < 0 || port > 65_535)
+    throw new InvalidArgumentError('A port is a whole number from 0 to 65535.')
+  return port
+}
+
+function wholeDays(text: string): number {
+  const days = Number(text)
+  if (!Number.isInteger(days) || days < 1 || days > 36_500)
+    throw new InvalidArgumentError('Days are a whole number from 1.')
+  return days
+}
