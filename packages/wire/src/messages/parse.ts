@@ -80,29 +80,34 @@ function parseMessage(message: unknown, field: string): WireMessage {
 function parseContent(
   content: unknown,
   field: string,
-  check: (block: WireBlock, field: string) => void,
+  check: (block: WireBlock, field: string, depth: number) => void,
+  depth = 0,
 ): string | WireBlock[] {
   if (typeof content === 'string') return content
   if (!Array.isArray(content)) throw bad(field, 'must be a string or an array of blocks')
   return content.map((block: unknown, index) => {
     const at = `${field}.${index}`
     if (!isBlock(block)) throw bad(at, 'must be an object with a string member `type`')
-    check(block, at)
+    check(block, at, depth)
     return block
   })
 }
 
-function checkBlock(block: WireBlock, field: string): void {
+/** Results hold search results, which hold text: deeper nesting means nothing and is not followed. */
+const deepest = 3
+
+function checkBlock(block: WireBlock, field: string, depth: number): void {
+  if (depth > deepest) return
   switch (block.type) {
     case 'text':
       checkText(block, field)
       break
     case 'image':
     case 'document':
-      checkSource(block['source'], `${field}.source`)
+      checkSource(block['source'], `${field}.source`, depth)
       break
     case 'search_result':
-      if (isGiven(block['content'])) parseContent(block['content'], `${field}.content`, checkBlock)
+      if (isGiven(block['content'])) parseContent(block['content'], `${field}.content`, checkBlock, depth + 1)
       break
     case 'tool_use':
       checkString(block['id'], `${field}.id`)
@@ -110,7 +115,7 @@ function checkBlock(block: WireBlock, field: string): void {
       break
     case 'tool_result':
       checkString(block['tool_use_id'], `${field}.tool_use_id`)
-      if (isGiven(block['content'])) parseContent(block['content'], `${field}.content`, checkBlock)
+      if (isGiven(block['content'])) parseContent(block['content'], `${field}.content`, checkBlock, depth + 1)
       break
     case 'thinking':
       if (isGiven(block['thinking'])) checkString(block['thinking'], `${field}.thinking`)
@@ -136,10 +141,10 @@ const sourceMembers: Readonly<Record<string, readonly string[]>> = {
   file: ['file_id'],
 }
 
-function checkSource(source: unknown, field: string): void {
+function checkSource(source: unknown, field: string, depth: number): void {
   if (!isBlock(source)) throw bad(field, 'must be an object with a string member `type`')
   for (const member of sourceMembers[source.type] ?? []) checkString(source[member], `${field}.${member}`)
-  if (source.type === 'content') parseContent(source['content'], `${field}.content`, checkBlock)
+  if (source.type === 'content') parseContent(source['content'], `${field}.content`, checkBlock, depth + 1)
 }
 
 // --------------------------------------------------------------------------------------------- tools

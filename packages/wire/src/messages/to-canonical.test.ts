@@ -91,6 +91,14 @@ describe('reading a Messages request', () => {
     )
     assert.equal(request.items.length, 1)
     assert.equal(({} as Record<string, unknown>)['x'], undefined)
+    const deep = 200_000
+    const nested = '{"type":"tool_result","tool_use_id":"a","content":['.repeat(deep) + ']}'.repeat(deep)
+    assert.equal(read(`{"model":"m","messages":[{"role":"user","content":[${nested}]}]}`).items.length, 1)
+    const input = '{"a":'.repeat(deep) + '1' + '}'.repeat(deep)
+    const call = read(
+      `{"model":"m","messages":[{"role":"assistant","content":[{"type":"tool_use","id":"a","name":"f","input":${input}}]}]}`,
+    ).items[0]
+    assert.ok(call?.kind === 'tool-call' && call.argumentsText === input)
   })
 
   it('keeps unknown top-level members, blocks and tool members', () => {
@@ -428,6 +436,7 @@ describe('wire versions', () => {
   it('is read from the header, unknown dates as the newest version before them', () => {
     assert.equal(readMessagesVersion(null), '2023-06-01')
     assert.equal(readMessagesVersion('2023-01-01'), '2023-06-01')
+    assert.equal(readMessagesVersion('latest'), '2023-06-01')
     assert.equal(readMessagesVersion('2026-10-21'), '2026-10-21')
     assert.equal(readMessagesVersion('2027-01-01'), '2026-10-21')
   })

@@ -20,7 +20,8 @@ export const samplingMembers = ['temperature', 'top_p', 'top_k'] as const
  * so that clients newer than we are get the rules closest to what they expect.
  */
 export function readMessagesVersion(header: string | null): MessagesVersion {
-  return header !== null && header.trim() >= '2026-10-21' ? '2026-10-21' : '2023-06-01'
+  const date = header?.trim() ?? ''
+  return /^\d{4}-\d{2}-\d{2}$/.test(date) && date >= '2026-10-21' ? '2026-10-21' : '2023-06-01'
 }
 
 /** @throws {WireError} `WIRE_BAD_FIELD` naming the first member that the caller's version does not have. */
@@ -52,15 +53,15 @@ export function checkVersion(request: MessagesRequest, version: MessagesVersion)
   }
 }
 
-function refuseUserCitations(block: WireBlock, field: string): void {
+function refuseUserCitations(block: WireBlock, field: string, depth = 0): void {
   if (block.type === 'text' && listOf(block['citations']).length > 0)
     throw new WireError(
       'WIRE_BAD_FIELD',
       `${field}.citations: text from a user cannot carry citations in version 2026-10-21`,
       `${field}.citations`,
     )
-  if (block.type !== 'search_result' && block.type !== 'tool_result') return
+  if (depth === 2 || (block.type !== 'search_result' && block.type !== 'tool_result')) return
   for (const [index, inner] of listOf(block['content']).entries())
     if (isObject(inner) && typeof inner['type'] === 'string')
-      refuseUserCitations({ ...inner, type: inner['type'] }, `${field}.content.${index}`)
+      refuseUserCitations({ ...inner, type: inner['type'] }, `${field}.content.${index}`, depth + 1)
 }
