@@ -174,5 +174,16 @@ describe('law: what Chat can carry comes back from Chat', () => {
 
 /** Chat has no borders between blocks of one kind, and puts no order between text blocks and calls. */
 function joined(blocks: unknown[]): unknown[] {
-  return blocks.filter((block) => !Array.isArray(block) || block[0] === 'call')
+  const text = { text: '', refusal: '', reasoning: '' }
+  const tokens: unknown[] = []
+  const rest: unknown[] = []
+  for (const block of blocks) {
+    if (!Array.isArray(block) || block[0] === 'call') rest.push(block)
+    else if (block[0] === 'text') text[block[1] === true ? 'refusal' : 'text'] += String(block[2])
+    else {
+      text.reasoning += String(block[1])
+      if (block[2] !== null) tokens.push(block[2])
+    }
+  }
+  return [text, tokens, ...rest]
 }
