@@ -7,6 +7,7 @@
  */
 import type { WriteContext, WrittenRequest } from '../canonical/adapter.ts'
 import type { CanonicalRequest, FunctionTool, Tool } from '../canonical/request.ts'
+import { callerField } from '../history/caller-path.ts'
 import { functionForClientTool } from '../history/client-tools.ts'
 import { settleForeignFields } from '../history/foreign-fields.ts'
 import { dedupeTools, ToolNames } from '../history/tool-names.ts'
@@ -55,13 +56,13 @@ export function fromCanonicalRequest(request: CanonicalRequest, context: WriteCo
   if (stop.length > 0) body['stop_sequences'] = stop
   if (request.endUser !== null) {
     if (dialect.endUserField === 'metadata.user_id') body['metadata'] = { user_id: request.endUser }
-    else report.dropped(request.from === 'messages' ? 'metadata.user_id' : 'user')
+    else report.dropped(callerField(request.from, 'endUser'))
   }
   if (request.metadata !== null) report.dropped('metadata')
   writeServiceTier(request, context, body)
   writeExtra(request, context, body)
-  if (request.topLogprobs !== null) report.dropped('logprobs')
-  if (request.verbosity !== null) report.dropped('verbosity')
+  if (request.topLogprobs !== null) report.dropped(callerField(request.from, 'topLogprobs'))
+  if (request.verbosity !== null) report.dropped(callerField(request.from, 'verbosity'))
 
   writeTopMark(request, context, marks, body)
   if (tools.length > 0) body['tools'] = tools
@@ -224,7 +225,7 @@ function writeMaxTokens(request: CanonicalRequest, context: WriteContext): numbe
   const asked = request.maxOutputTokens
   if (asked === null) return most ?? budgetOfLastResortTokens
   if (most === null || asked <= most) return asked
-  context.report.emulated(request.from === 'messages' ? 'max_tokens' : 'max_output_tokens')
+  context.report.emulated(callerField(request.from, 'maxOutputTokens'))
   return most
 }
 
@@ -258,9 +259,9 @@ function writeThinking(
   if (asked.mode === 'off') return { thinking: { type: 'disabled' }, effort: null, isOn: false }
   const effort = asked.effort === null ? null : (dialect.efforts[asked.effort] ?? null)
   if (asked.effort !== null && effort === null)
-    report.dropped(request.from === 'messages' ? 'output_config.effort' : 'reasoning_effort')
+    report.dropped(callerField(request.from, 'effort'))
   else if (effort !== asked.effort)
-    report.emulated(request.from === 'messages' ? 'output_config.effort' : 'reasoning_effort')
+    report.emulated(callerField(request.from, 'effort'))
   const shown = asked.display ?? (request.reasoningSummary === null ? null : 'summarized')
   const display = shown === null ? {} : { display: shown }
   if (asked.mode === 'between-tools') return { thinking: { type: 'between_tools' }, effort, isOn: true }
@@ -298,7 +299,7 @@ function addOutputInstruction(
 ): void {
   const { dialect, report } = context
   const format = request.outputFormat
-  const field = request.from === 'messages' ? 'output_config.format' : 'response_format'
+  const field = callerField(request.from, 'outputFormat')
   if (format.type === 'text' || (format.type === 'json-schema' && dialect.jsonSchema === 'native')) return
   if (format.type === 'json-schema' && dialect.jsonSchema === 'none') {
     if (format.strict === true)

@@ -8,6 +8,7 @@
 import type { WriteContext, WrittenRequest } from '../canonical/adapter.ts'
 import type { CanonicalRequest, Effort, FunctionTool, Thinking, Tool, ToolChoice } from '../canonical/request.ts'
 import { callerField } from '../history/caller-path.ts'
+import { functionForClientTool } from '../history/client-tools.ts'
 import { refuseStoredState, settleForeignFields } from '../history/foreign-fields.ts'
 import { dedupeTools, ToolNames } from '../history/tool-names.ts'
 import { isObject } from './read-field.ts'
@@ -84,15 +85,22 @@ function writeTools(request: CanonicalRequest, tools: readonly Tool[], context: 
   const write = (tool: Tool): Body | null => {
     if (tool.kind === 'vendor') {
       if (tool.protocol === 'responses' && isObject(tool.raw)) return { ...tool.raw }
-      report.dropped(`tools.${tool.type}`)
-      return null
+      const standIn = functionForClientTool(tool)
+      report[standIn === null ? 'dropped' : 'emulated'](tool.type)
+      return standIn === null ? null : writeClientTool(standIn, names.out(standIn.name), false)
     }
     const name = names.out(tool.name, tool.namespace)
     if (tool.kind === 'custom' && !dialect.customTools) {
       report.emulated('tools.custom')
       return writeClientTool(customAsFunction(tool.description, tool.format), name, false)
     }
-    return writeClientTool(tool, name, tool.kind === 'function' ? strictOf(tool, request, context) : null)
+    if (tool.kind === 'custom' || request.from === 'responses')
+      return writeClientTool(tool, name, tool.kind === 'function' ? strictOf(tool, request, context) : null)
+    // Whoever defers a tool in another protocol's way names it later: until then it is not in the prompt.
+    if (tool.deferred === true) return null
+    if (tool.inputExamples?.length) report.emulated('tools.input_examples')
+    const plain = { ...tool, description: describe(tool), deferred: false, extra: {} }
+    return writeClientTool(plain, name, strictOf(tool, request, context))
   }
   const wire =
     dialect.toolNamespaces === true
@@ -127,7 +135,13 @@ function refuseForced(choice: ToolChoice | null, tools: readonly Tool[], context
 }
 
 function goesAlong(tool: Tool): boolean {
-  return tool.kind !== 'vendor' || tool.protocol === 'responses'
+  return tool.kind !== 'vendor' || tool.protocol === 'responses' || functionForClientTool(tool) !== null
+}
+
+function describe(tool: FunctionTool): string | null {
+  if (!tool.inputExamples?.length) return tool.description
+  const examples = tool.inputExamples.map((example) => JSON.stringify(example)).join('\n')
+  return `${tool.description ?? ''}\n\nExamples of input:\n${examples}`.trimStart()
 }
 
 /** Absent means strict here and not strict in the other protocols. */
@@ -228,6 +242,7 @@ function effortWord(request: CanonicalRequest, context: WriteContext): string | 
     return null
   }
   if (thinking.mode === 'off') return 'none'
+  if (thinking.mode === 'between-tools') report.emulated(callerField(request.from, 'thinking'))
   const effort = effortOf(thinking)
   const word = dialect.efforts[effort]
   if (thinking.effort !== null && word !== undefined && word !== effort)
@@ -275,10 +290,8 @@ function writeBookkeeping(request: CanonicalRequest, context: WriteContext): Bod
     if (request.from === 'messages') report.dropped('metadata')
     else body.metadata = { ...(isObject(body.metadata) ? body.metadata : {}), ...request.metadata }
   }
-  if (request.cacheKey !== null) {
-    if (dialect.cacheKey) body.prompt_cache_key = request.cacheKey
-    else report.dropped('prompt_cache_key')
-  }
+  // A hint about where to look for a cached prefix: without it the answer is the same.
+  if (request.cacheKey !== null && dialect.cacheKey) body.prompt_cache_key = request.cacheKey
   if (request.serviceTier !== null) {
     if (request.from === 'messages') {
       if (request.serviceTier !== 'auto') report.dropped('service_tier')

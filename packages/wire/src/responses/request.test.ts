@@ -508,7 +508,7 @@ describe('a request to a Responses upstream', () => {
       openModel,
       report,
     )
-    assert.equal(report.header(), 'dropped=store,tools.strict,parallel_tool_calls,reasoning.effort,prompt_cache_key')
+    assert.equal(report.header(), 'dropped=store,tools.strict,parallel_tool_calls,reasoning.effort')
   })
 
   it('extends what it sent when the history grows, whatever form the client uses (law 2)', () => {

@@ -118,12 +118,12 @@ class InputWriter {
 
   #toolResult(item: ToolResultItem, moved: Part[]): void {
     const { dialect, report } = this.#context
-    if (item.isError) report.emulated('is_error')
+    if (item.isError) report.emulated('tool_result.is_error')
     const kept: Part[] = []
     for (const part of item.parts) {
       if (textOfPart(part) !== null || dialect.imagesInToolResults || part.type === 'foreign') kept.push(part)
       else {
-        report.emulated('tool_result.content')
+        report.emulated('tool_result.media')
         moved.push(part)
       }
     }
