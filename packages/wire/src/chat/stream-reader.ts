@@ -29,8 +29,6 @@ interface Call {
   custom: boolean
   /** All argument text so far. */
   text: string
-  /** How much of it has been given out. */
-  emitted: number
   state: 'held' | 'open' | 'ended'
 }
 
@@ -253,12 +251,13 @@ export class ChatStreamReader implements StreamReader {
     call.name ??= name
     // A call that was whole when something else began takes no more: the rest could only spoil it (catalogue 8).
     if (call.state === 'ended') return
+    // Appended and never cut: slicing the growing text would copy all of it for every fragment.
     call.text += fragment
-    if (call.state === 'held') this.#openCall(call)
-    if (call.state === 'open' && call.emitted < call.text.length) {
-      this.#events.push({ type: 'tool-call-delta', key: call.key, argumentsDelta: call.text.slice(call.emitted) })
-      call.emitted = call.text.length
-    }
+    const wasHeld = call.state === 'held'
+    if (wasHeld) this.#openCall(call)
+    if (!isOpen(call)) return
+    const argumentsDelta = wasHeld ? call.text : fragment
+    if (argumentsDelta !== '') this.#events.push({ type: 'tool-call-delta', key: call.key, argumentsDelta })
   }
 
   /**
@@ -283,7 +282,7 @@ export class ChatStreamReader implements StreamReader {
 
   #newCall(custom: boolean): Call {
     this.#endWholeCalls()
-    const call: Call = { key: -1, id: null, name: null, custom, text: '', emitted: 0, state: 'held' }
+    const call: Call = { key: -1, id: null, name: null, custom, text: '', state: 'held' }
     this.#calls.push(call)
     return call
   }
@@ -345,6 +344,10 @@ interface OpenReasoning {
   readonly kind: 'reasoning'
   readonly key: number
   token: ReasoningItem['token']
+}
+
+function isOpen(call: Call): boolean {
+  return call.state === 'open'
 }
 
 function choiceZero(choices: unknown): JsonObject | null {
