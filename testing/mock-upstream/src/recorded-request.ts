@@ -70,7 +70,10 @@ export interface RecordedRequest {
   method: string
   /** Path and query as sent. */
   url: string
+  /** Without the query and without the scene. */
   path: string
+  /** Name of the scene that the path began with. */
+  scene: string | undefined
   headers: Record<string, string>
   rawHeaders: string[]
   bytes: Buffer

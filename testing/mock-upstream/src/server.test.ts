@@ -456,6 +456,13 @@ describe('mock upstream', () => {
     assert.equal(responses.json.output[0].content[0].text, 'image/png of 16 bytes')
   })
 
+  it('plays the scene that the path begins with', async () => {
+    await restart({ script: scripts.plainText('default'), scenes: { other: scripts.plainText('scene') } })
+    assert.match((await post(`${url}/other/v1/messages`, messages(), anthropicVersion)).text, /scene/)
+    assert.match((await post(`${url}/v1/messages`, messages(), anthropicVersion)).text, /default/)
+    assert.deepEqual([upstream.requests[0]?.scene, upstream.requests[0]?.path], ['other', '/v1/messages'])
+  })
+
   it('survives bodies that are not JSON and paths nobody knows', async () => {
     await restart({ script: scripts.plainText() })
     assert.equal((await post(`${url}/v1/chat/completions`, '{"mod')).status, 400)

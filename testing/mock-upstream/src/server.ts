@@ -18,6 +18,11 @@ import type { Violation } from './violation.ts'
 
 export interface MockUpstreamOptions {
   script: Script
+  /**
+   * Scenes by name: a path that begins with `/NAME` plays that scene instead of `script`, and the rest of the path
+   * counts. So one server can stand behind many base URLs.
+   */
+  scenes?: Record<string, Script>
   /** Manners on every path. By default Messages paths speak `anthropic` and the others `openai`. */
   dialect?: Dialect
   /** Ids accepted in the auth headers; any when absent. Wrong or missing ones get the dialect's 401. */
@@ -140,7 +145,10 @@ class StandIn {
 
   #record(incoming: IncomingMessage, bytes: Buffer): RecordedRequest {
     const url = incoming.url ?? '/'
-    const path = url.split('?')[0] ?? '/'
+    const whole = url.split('?')[0] ?? '/'
+    const first = whole.split('/')[1] ?? ''
+    const scene = this.#options.scenes && Object.hasOwn(this.#options.scenes, first) ? first : undefined
+    const path = scene === undefined ? whole : whole.slice(first.length + 1)
     const protocol = protocolOfPath(path)
     const dialect = this.#options.dialect ?? (protocol === 'messages' || protocol === 'count' ? 'anthropic' : 'openai')
     const json = bytes.length > 0 ? parseOrUndefined(bytes.toString('utf8')) : undefined
@@ -155,6 +163,7 @@ class StandIn {
       method: incoming.method ?? 'GET',
       url,
       path,
+      scene,
       headers,
       rawHeaders: incoming.rawHeaders,
       bytes,
@@ -193,7 +202,8 @@ class StandIn {
     if (refusal !== undefined && this.#options.onViolation !== 'record') return refuse(400, refusal)
     if (protocol === 'count') return sendJson(response, 200, { input_tokens: Math.ceil(request.bytes.length / 4) })
 
-    const answer = await this.script(request)
+    const play = request.scene === undefined ? this.script : (this.#options.scenes?.[request.scene] ?? this.script)
+    const answer = await play(request)
     if (answer.delayMs) await this.#wait(answer.delayMs)
     for (const [name, value] of Object.entries(answer.headers ?? {})) response.setHeader(name, value)
     if (answer.raw) return this.#sendRaw(answer.raw, request, response)
