@@ -92,7 +92,7 @@ const overflow = /prompt is too long|context[ _-]?(length|window|limit)|maximum 
 /** Statuses whose meaning is sharper than the type that comes with them. */
 const decidedByStatus = new Set([401, 402, 403, 404, 408, 409, 413, 422, 429, 503, 504, 529])
 
-export interface ReadError {
+interface ReadError {
   readonly kind: ErrorKind
   readonly message: string
   readonly code: string | null

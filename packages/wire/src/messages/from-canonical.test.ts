@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import type { WriteContext } from '../canonical/adapter.ts'
 import type { Dialect } from '../canonical/dialect.ts'
-import type { CanonicalRequest, FunctionTool, Item } from '../canonical/request.ts'
+import type { CanonicalRequest, FunctionTool, Item, Thinking } from '../canonical/request.ts'
 import { WireError } from '../errors.ts'
 import {
   call,
@@ -94,7 +94,7 @@ describe('history for a Messages upstream', () => {
       ],
     )
     assert.match(String(body.messages[2]?.content[1]?.['text']), /<system-message>\nnow\n/)
-    assert.ok(context.report.has('emulated', 'system'))
+    assert.ok(context.report.has('emulated', 'messages.system'))
   })
 
   it('puts all results of a turn first into one user message, in call order (bifrost#1164, mlflow#24296)', () => {
@@ -492,6 +492,26 @@ describe('settings for a Messages upstream', () => {
       write({ items, maxOutputTokens: 64_000, thinking: { ...thinking, display: 'omitted' } })['thinking'],
       { type: 'enabled', budget_tokens: 32_000, display: 'omitted' },
     )
+  })
+
+  it('take the nearest form of thinking that the model knows', () => {
+    const thinking = (
+      types: NonNullable<Dialect['thinkingTypes']>,
+      asked: Partial<Thinking>,
+      maxOutputTokens = 64_000,
+    ) =>
+      write(
+        { items, maxOutputTokens, thinking: { ...thinkingOn, ...asked } },
+        writeContext({ ...vendorDialect, thinkingTypes: types }),
+      )['thinking']
+    assert.deepEqual(thinking(['enabled', 'disabled'], {}), { type: 'enabled', budget_tokens: 16_384 })
+    assert.deepEqual(thinking(['enabled', 'disabled'], { effort: 'low' }), { type: 'enabled', budget_tokens: 2048 })
+    assert.deepEqual(thinking(['enabled', 'disabled'], {}, 1000), { type: 'disabled' })
+    assert.deepEqual(thinking(['adaptive'], { mode: 'on', budgetTokens: 5000 }), { type: 'adaptive' })
+    assert.equal(thinking(['adaptive'], { mode: 'off' }), undefined)
+    assert.deepEqual(thinking(['adaptive', 'between_tools'], { mode: 'between-tools' }), { type: 'between_tools' })
+    assert.deepEqual(thinking(['adaptive'], { mode: 'between-tools' }), { type: 'adaptive' })
+    assert.deepEqual(thinking(['disabled'], {}), { type: 'disabled' })
   })
 
   it('translate effort by the dialect', () => {

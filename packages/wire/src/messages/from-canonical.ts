@@ -6,7 +6,8 @@
  * extend those of a shorter one as far as JSON allows.
  */
 import type { WriteContext, WrittenRequest } from '../canonical/adapter.ts'
-import type { CanonicalRequest, FunctionTool, Tool } from '../canonical/request.ts'
+import type { Dialect } from '../canonical/dialect.ts'
+import type { CanonicalRequest, Effort, FunctionTool, Thinking, Tool } from '../canonical/request.ts'
 import { callerField } from '../history/caller-path.ts'
 import { functionForClientTool } from '../history/client-tools.ts'
 import { settleForeignFields } from '../history/foreign-fields.ts'
@@ -196,7 +197,7 @@ function writeToolChoice(request: CanonicalRequest, context: WriteContext, names
     case 'required':
       return plainly({ type: 'any', ...flag })
     case 'named':
-      return plainly({ type: 'tool', name: names.out(choice.name), ...flag })
+      return plainly({ type: 'tool', name: names.out(choice.name, choice.namespace ?? null), ...flag })
     default: {
       report.emulated('tool_choice')
       const only = choice.names.map((name) => names.out(name))
@@ -244,37 +245,79 @@ function writeThinking(
 ): WrittenThinking {
   const { dialect, report } = context
   const asked = request.thinking
+  const isOff: WrittenThinking = { thinking: null, effort: null, isOn: false }
   if (dialect.thinkingControl === 'none') {
     if (asked !== null && asked.mode !== 'off') report.dropped('thinking')
-    return { thinking: null, effort: null, isOn: false }
+    return isOff
   }
+  const types = dialect.thinkingTypes ?? ['enabled', 'disabled']
+  const disabled: WrittenThinking = types.includes('disabled') ? { ...isOff, thinking: { type: 'disabled' } } : isOff
   // Servers of other families think unless told not to; the vendor thinks only when asked.
   const thinksByDefault = dialect.reasoningTokenFamily !== 'anthropic'
   const wouldThink = asked === null ? thinksByDefault : asked.mode !== 'off'
   if (wouldThink && (lacksReasoning || (isForced && !dialect.forcedToolChoiceWithThinking))) {
     report.dropped('thinking')
-    return { thinking: { type: 'disabled' }, effort: null, isOn: false }
+    return disabled
   }
-  if (asked === null) return { thinking: null, effort: null, isOn: false }
-  if (asked.mode === 'off') return { thinking: { type: 'disabled' }, effort: null, isOn: false }
-  const effort = asked.effort === null ? null : (dialect.efforts[asked.effort] ?? null)
-  if (asked.effort !== null && effort === null)
-    report.dropped(callerField(request.from, 'effort'))
-  else if (effort !== asked.effort)
-    report.emulated(callerField(request.from, 'effort'))
+  if (asked === null) return isOff
+  if (asked.mode === 'off') {
+    // Some models always think; what they think is then shown or not, but it is paid for.
+    if (disabled.thinking === null) report.dropped('thinking')
+    return disabled
+  }
   const shown = asked.display ?? (request.reasoningSummary === null ? null : 'summarized')
-  const display = shown === null ? {} : { display: shown }
-  if (asked.mode === 'between-tools') return { thinking: { type: 'between_tools' }, effort, isOn: true }
-  if (asked.mode === 'adaptive' || asked.budgetTokens === null)
-    return { thinking: { type: 'adaptive', ...display }, effort, isOn: true }
-  // A budget above max_tokens is refused by the vendor, but some clients send one (qwen-code: 32000 over 8000).
-  const budget = Math.max(leastThinkingTokens, Math.min(asked.budgetTokens, maxTokens - 1))
-  if (budget >= maxTokens) {
-    report.emulated('thinking.budget_tokens')
-    return { thinking: { type: 'adaptive', ...display }, effort, isOn: true }
+  const thinking = thinkingOf(asked, types, maxTokens, shown, context)
+  if (thinking === null) {
+    report.dropped('thinking')
+    return disabled
   }
-  if (budget !== asked.budgetTokens) report.emulated('thinking.budget_tokens')
-  return { thinking: { type: 'enabled', budget_tokens: budget, ...display }, effort, isOn: true }
+  const effort = asked.effort === null ? null : (dialect.efforts[asked.effort] ?? null)
+  const field = request.from === 'messages' ? 'output_config.effort' : 'reasoning_effort'
+  if (asked.effort !== null && effort === null && thinking['type'] !== 'enabled') report.dropped(field)
+  else if (effort !== asked.effort) report.emulated(field)
+  return { thinking, effort, isOn: true }
+}
+
+/** The nearest form that the upstream takes; null when there is none, or no room for it. */
+function thinkingOf(
+  asked: Thinking,
+  types: NonNullable<Dialect['thinkingTypes']>,
+  maxTokens: number,
+  shown: Thinking['display'],
+  context: WriteContext,
+): Record<string, unknown> | null {
+  const { dialect, report } = context
+  const display = shown === null ? {} : { display: shown }
+  if (asked.mode === 'between-tools') {
+    if (types.includes('between_tools')) return { type: 'between_tools' }
+    report.emulated('thinking')
+  }
+  const wantsBudget = asked.mode === 'on' && asked.budgetTokens !== null
+  const takesBudget = types.includes('enabled')
+  const adaptive = types.includes('adaptive') ? { type: 'adaptive', ...display } : null
+  if (adaptive !== null && !(wantsBudget && takesBudget)) {
+    if (wantsBudget) report.emulated('thinking.budget_tokens')
+    return adaptive
+  }
+  if (!takesBudget) return null
+  // A budget above max_tokens is refused by the vendor, but some clients send one (qwen-code: 32000 over 8000).
+  const wanted = asked.budgetTokens ?? budgetTokensByEffort[asked.effort ?? 'high']
+  const budget = Math.max(leastThinkingTokens, Math.min(wanted, maxTokens - 1))
+  if (budget !== wanted) report.emulated('thinking.budget_tokens')
+  // Other families do not read the budget, so it cannot be too large for them.
+  if (budget >= maxTokens && dialect.reasoningTokenFamily === 'anthropic') return adaptive
+  return { type: 'enabled', budget_tokens: budget, ...display }
+}
+
+/** For models that know budgets but no effort words. Ours: the inverse of how budgets are read as effort. */
+const budgetTokensByEffort: Readonly<Record<Effort, number>> = {
+  minimal: 1024,
+  low: 2048,
+  medium: 8192,
+  high: 16_384,
+  xhigh: 24_576,
+  max: 32_768,
+  ultra: 32_768,
 }
 
 function writeOutputConfig(

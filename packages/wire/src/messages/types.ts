@@ -14,7 +14,7 @@ export interface WireBlock extends WireObject {
   readonly type: string
 }
 
-export type WireRole = 'user' | 'assistant' | 'system'
+type WireRole = 'user' | 'assistant' | 'system'
 
 export interface WireMessage {
   readonly role: WireRole

@@ -11,7 +11,7 @@ import type { MessagesVersion } from '../protocol.ts'
 import { isObject, listOf, type MessagesRequest, type WireBlock } from './types.ts'
 
 /** Members that the newer version refuses. */
-export const samplingMembers = ['temperature', 'top_p', 'top_k'] as const
+const samplingMembers = ['temperature', 'top_p', 'top_k'] as const
 
 /**
  * The version that a caller means by its `anthropic-version` header.

@@ -36,7 +36,7 @@ export interface OutMessage {
   readonly content: Record<string, unknown>[]
 }
 
-export interface WrittenHistory {
+interface WrittenHistory {
   readonly system: Record<string, unknown>[]
   readonly messages: OutMessage[]
   /** A call goes back without the reasoning that this upstream wants before it: it must not think now. */
@@ -101,7 +101,7 @@ class HistoryWriter {
       } else if (dialect.midConversationSystem === 'in-place') {
         this.#push('system', this.#instructionBlocks(item))
       } else {
-        report.emulated('system')
+        report.emulated('messages.system')
         const block = { type: 'text', text: wrapInstruction(item) }
         this.#marks.put(block, item.cacheMark ?? item.parts.findLast((part) => part.cacheMark)?.cacheMark)
         this.#push('user', [block])
@@ -142,6 +142,7 @@ class HistoryWriter {
       const failure = textOfToolResult({ ...item, parts: [] }).trimEnd()
       block['content'] = sayFailure ? [{ type: 'text', text: failure }, ...blocks] : blocks
     }
+    if (sayFailure) report.emulated('tool_result.is_error')
     if (item.isError) block['is_error'] = true
     // A mark inside a result is refused by some servers (vercel/ai#9330): it moves to the result.
     const inner = item.parts.findLast((part) => 'cacheMark' in part && part.cacheMark !== undefined)
