@@ -41,3 +41,13 @@ export { convertCheckpoint, toTransformersTensors, type StorageFormat } from './
 export { randomCheckpoint, seededUniform } from './checkpoint/random-checkpoint.ts'
 export { writeCheckpoint, type WriteOptions } from './checkpoint/write-checkpoint.ts'
 export { smallConfig } from './config/small-configs.ts'
+export { groupedQueryBytesPerToken, v32BytesPerToken, v32Operations } from './efficiency/baselines.ts'
+export { measureSequence, type LayerKindCost, type SequenceCost } from './efficiency/measure.ts'
+export {
+  efficiencyPage,
+  measureEfficiency,
+  millionTokens,
+  renderEfficiency,
+  type ShapeEfficiency,
+} from './efficiency/report.ts'
+export { weigh, weightedShare, weightings, type Weighting } from './efficiency/weightings.ts'

@@ -35,6 +35,22 @@ export class GrowingRows {
     this.#count++
   }
 
+  /** Appends whole rows that are encoded already, as `toBytes` gives them: blocks that come back from a cache tier. */
+  appendEncoded(bytes: Uint8Array): void {
+    const { rowBytes } = this.codec
+    if (bytes.length % rowBytes !== 0) {
+      throw new ModelError('MODEL_STATE', `A block holds ${bytes.length} bytes of rows, not a multiple of ${rowBytes}.`)
+    }
+    for (let done = 0; done < bytes.length;) {
+      const slot = this.#count % pageRows
+      if (this.#count === this.#pages.length * pageRows) this.#pages.push(new Uint8Array(pageRows * rowBytes))
+      const taken = Math.min((pageRows - slot) * rowBytes, bytes.length - done)
+      this.#pages[this.#pages.length - 1]!.set(bytes.subarray(done, done + taken), slot * rowBytes)
+      this.#count += taken / rowBytes
+      done += taken
+    }
+  }
+
   read(index: number, out: Float32Array, outAt = 0): void {
     const page = this.#pages[Math.floor(index / pageRows)]
     if (page === undefined || index >= this.#count)
@@ -53,21 +69,9 @@ export class GrowingRows {
 
   /** Replaces the content by `bytes` as written by `toBytes`. */
   restore(bytes: Uint8Array): void {
-    const count = bytes.length / this.codec.rowBytes
-    if (!Number.isInteger(count)) {
-      throw new ModelError(
-        'MODEL_STATE',
-        `A snapshot holds ${bytes.length} bytes of rows, not a multiple of ${this.codec.rowBytes}.`,
-      )
-    }
     this.#pages.length = 0
-    const pageBytes = pageRows * this.codec.rowBytes
-    for (let start = 0; start < bytes.length; start += pageBytes) {
-      const page = new Uint8Array(pageBytes)
-      page.set(bytes.subarray(start, start + pageBytes))
-      this.#pages.push(page)
-    }
-    this.#count = count
+    this.#count = 0
+    this.appendEncoded(bytes)
   }
 }
 

@@ -150,7 +150,10 @@ export class SequenceState {
     }
   }
 
-  /** Replaces this state by a snapshot. `MODEL_STATE` when it belongs to another shape or contradicts itself. */
+  /**
+   * Replaces this state by a snapshot. `MODEL_STATE` when it belongs to another shape or contradicts itself;
+   * a state whose restore failed is to be thrown away.
+   */
   restore(snapshot: StateSnapshot): void {
     if (snapshot.layout !== this.layout || snapshot.layers.length !== this.layers.length) {
       throw new ModelError(
