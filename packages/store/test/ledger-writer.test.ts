@@ -53,10 +53,8 @@ for (const answersLater of [false, true]) writerCases(answersLater)
 
 function writerCases(answersLater: boolean): void {
   describe(`ledger writer over ${answersLater ? 'a remote' : 'an embedded'} ledger`, () => {
-    const open = (options?: LedgerWriterOptions): [LedgerWriter, ListLedger] => openWriter(answersLater, options)
-
     it('commits all rows of one turn together, in order, and resolves after the commit', async () => {
-      const [writer, ledger] = open()
+      const [writer, ledger] = openWriter(answersLater)
       const seen: number[] = []
       const appended = ['a', 'b', 'c'].map((id) =>
         writer.append(sampleRow(id)).then(() => seen.push(ledger.batches.length)),
@@ -69,14 +67,14 @@ function writerCases(answersLater: boolean): void {
     })
 
     it('splits a large turn into bounded batches', async () => {
-      const [writer, ledger] = open({ maxBatchRows: 2 })
+      const [writer, ledger] = openWriter(answersLater, { maxBatchRows: 2 })
       await Promise.all(['a', 'b', 'c', 'd', 'e'].map((id) => writer.append(sampleRow(id))))
       assert.deepEqual(ledger.batches, [['a', 'b'], ['c', 'd'], ['e']])
       await writer.close()
     })
 
     it('tells every waiting caller when the disk is full, keeps the rows, and writes them when there is room', async () => {
-      const [writer, ledger] = open({ retryDelayMs: 5 })
+      const [writer, ledger] = openWriter(answersLater, { retryDelayMs: 5 })
       ledger.failure = diskFull
       const results = await Promise.allSettled(['a', 'b'].map((id) => writer.append(sampleRow(id))))
       assert.ok(results.every((result) => result.status === 'rejected' && result.reason === diskFull))
@@ -99,7 +97,7 @@ function writerCases(answersLater: boolean): void {
     })
 
     it('tries again by itself', async () => {
-      const [writer, ledger] = open({ retryDelayMs: 1 })
+      const [writer, ledger] = openWriter(answersLater, { retryDelayMs: 1 })
       ledger.failure = diskFull
       await assert.rejects(writer.append(sampleRow('a')))
       ledger.failure = null
@@ -110,7 +108,7 @@ function writerCases(answersLater: boolean): void {
     })
 
     it('refuses loudly when its queue is full, and says before that when to slow down', async () => {
-      const [writer, ledger] = open({ maxQueuedRows: 4 })
+      const [writer, ledger] = openWriter(answersLater, { maxQueuedRows: 4 })
       ledger.failure = diskFull
       const first = [writer.append(sampleRow('a')), writer.append(sampleRow('b'))]
       assert.equal(writer.hasRoom, false)
@@ -124,7 +122,7 @@ function writerCases(answersLater: boolean): void {
     })
 
     it('refuses an impossible row alone: its neighbours are written', async () => {
-      const [writer, ledger] = open()
+      const [writer, ledger] = openWriter(answersLater)
       const good = writer.append(sampleRow('good'))
       await assert.rejects(writer.append(sampleRow('')), codeOf('STORE_BAD_ROW'))
       await good
@@ -133,7 +131,7 @@ function writerCases(answersLater: boolean): void {
     })
 
     it('writes what waits on close, then takes no more', async () => {
-      const [writer, ledger] = open()
+      const [writer, ledger] = openWriter(answersLater)
       const row = writer.append(sampleRow('a'))
       await writer.close()
       await row
@@ -142,7 +140,7 @@ function writerCases(answersLater: boolean): void {
     })
 
     it('fails to close when rows cannot be written, and hands them over', async () => {
-      const [writer, ledger] = open()
+      const [writer, ledger] = openWriter(answersLater)
       ledger.failure = new Error('out of ideas')
       const row = writer.append(sampleRow('a'))
       await assert.rejects(writer.close(), codeOf('STORE_FAILED'))
