@@ -51,3 +51,32 @@ export {
   type ShapeEfficiency,
 } from './efficiency/report.ts'
 export { weigh, weightedShare, weightings, type Weighting } from './efficiency/weightings.ts'
+export type {
+  Completion,
+  CompletionEvent,
+  CompletionSpan,
+  Finish,
+  ParsedCall,
+  Problem,
+  StopCause,
+} from './completion/completion-event.ts'
+export { CompletionMachine, type CompletionMachineOptions } from './completion/completion-machine.ts'
+export { assistantMessage, parseCompletion } from './completion/parse-completion.ts'
+export { loadEncodingProfile, profileFromSources } from './encoding/checkpoint-texts.ts'
+export { encodeChat, encodeFillInTheMiddle, type EncodedPrompt } from './encoding/encode-chat.ts'
+export type * from './encoding/messages.ts'
+export { encodingFile, ownProfile, parseEncodingFile } from './encoding/own-texts.ts'
+export { type CallMarkup, type EncodingProfile } from './encoding/profile.ts'
+export { dumpsPython, fromJavaScript, loadsPython, type PythonValue } from './encoding/python-json.ts'
+export { promptText, promptTokens, type PromptSegment } from './encoding/segments.ts'
+export { bestIds, logprobsOf, logSumExp, type Logprobs, type TokenLogprob } from './sampling/log-probabilities.ts'
+export { createRandom, restoreRandom, type Random } from './sampling/random.ts'
+export { Sampler, type SamplerSnapshot, type TokenFilter } from './sampling/sampler.ts'
+export { type SamplingOptions } from './sampling/sampling-options.ts'
+export { StopMatcher, type StopReading } from './sampling/stop-matcher.ts'
+export { Detokenizer } from './tokenizer/detokenizer.ts'
+export { estimateErrorShare, estimateTokens } from './tokenizer/estimate.ts'
+export { ownCorpus } from './tokenizer/own-corpus.ts'
+export { publishedSpecialIds, specialTokens, type SpecialTokenName } from './tokenizer/special-tokens.ts'
+export { loadTokenizer, parseTokenizer, Tokenizer, type TokenizerFile } from './tokenizer/tokenizer.ts'
+export { trainTokenizer, type TrainOptions } from './tokenizer/train.ts'

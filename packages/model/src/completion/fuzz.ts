@@ -71,14 +71,18 @@ function soup(random: Random): string {
   return Array.from({ length: random.below(16) }, part).join('')
 }
 
+/** Names and keys around the longest that are read, where waiting and refusing meet. */
+const names = [...Array<string>(20).fill('depth'), 'n'.repeat(255), 'n'.repeat(256), 'n'.repeat(257)]
+const keys = ['a', 'b', 'c', 'd', 'a', 'b', 'c', 'd', 'c c', 'é', 'k'.repeat(511), 'k'.repeat(512), 'k'.repeat(513)]
+
 function wellFormed(random: Random): string {
   const value = (): string => {
     const isString = random.below(2) === 0
-    return `<${dsml}parameter name="${pick(random, ['a', 'b', 'c c', 'é'])}" string="${isString}">${isString ? prose(random) : pick(random, ['1', '[1, 2]', '{}', 'oops', 'NaN'])}</${dsml}parameter>`
+    return `<${dsml}parameter name="${pick(random, keys)}" string="${isString}">${isString ? prose(random) : pick(random, ['1', '[1, 2]', '{}', 'oops', 'NaN'])}</${dsml}parameter>`
   }
   const call = (): string => {
     const values = Array.from({ length: random.below(3) }, value).join('\n')
-    return `<${dsml}invoke name="${pick(random, ['depth', 'tide'])}">\n${values}\n</${dsml}invoke>`
+    return `<${dsml}invoke name="${pick(random, names)}">\n${values}\n</${dsml}invoke>`
   }
   const calls = Array.from({ length: random.below(3) }, call)
   const block = calls.length === 0 ? '' : `\n\n<${dsml}tool_calls>\n${calls.join('\n')}\n</${dsml}tool_calls>`
