@@ -45,6 +45,7 @@ export async function countTokens(
         : spliceMembers(inbound.bytes, [{ name: 'model', value: JSON.stringify(model) }], inbound.scan)
     const answer = await fetchWhole(parts, client, {
       ...place,
+      name: upstream.name,
       method: 'POST',
       headers: upstream.requestHeaders(upstream.definition.addresses[door.protocol]!, request.headers),
       body: Buffer.concat(pieces),

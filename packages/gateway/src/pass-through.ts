@@ -7,9 +7,8 @@
 import type { IncomingMessage } from 'node:http'
 import { adapterOf, SseReader, spliceMembers, type Usage } from '@portolan/wire'
 import type { PassThrough, Place, ResponseHeaders, Upstream, UpstreamError } from '@portolan/upstream'
-import { keyAllowsModel, type KeyRecord } from '@portolan/store'
+import { keyAllowsModel } from '@portolan/store'
 import { readBody } from './body.ts'
-import type { Door } from './door.ts'
 import { GatewayError } from './errors.ts'
 import type { ClientHeaders, ClientSide } from './exchange/client-side.ts'
 import { errorAnswer } from './exchange/error-answer.ts'
@@ -41,6 +40,7 @@ async function balance(parts: GatewayParts, start: ExchangeStart, doorPath: stri
     if (!place) continue
     const answer = await fetchWhole(parts, client, {
       ...place,
+      name: upstream.name,
       method: 'GET',
       headers: upstream.plainHeaders(),
       body: null,
@@ -159,6 +159,7 @@ class Completion {
       const handle = this.#parts.http.send(
         {
           ...place,
+          name: upstream.name,
           method: 'POST',
           headers: address
             ? upstream.requestHeaders(address, inbound.headers)
@@ -181,7 +182,7 @@ class Completion {
               whole.push(chunk)
               return true
             }
-            for (const message of reader.push(chunk)) this.#read(message.data, adapter.readUsage)
+            for (const message of reader.push(chunk)) this.#read(message.data)
             const more = this.#client.write(chunk)
             if (!more) this.#client.whenDrained(() => handle.resume())
             return more
@@ -192,7 +193,7 @@ class Completion {
               return
             }
             const bytes = Buffer.concat(whole)
-            this.#read(bytes.toString('utf8'), adapter.readUsage)
+            this.#read(bytes.toString('utf8'))
             if (status === 401 || status === 403) reject(new GatewayError('GATEWAY_UPSTREAM_CREDENTIALS'))
             else void finish(status < 400 ? 'ok' : 'error', bytes)
           },
@@ -216,13 +217,13 @@ class Completion {
     })
   }
 
-  #read(data: string, readUsage: (usage: unknown) => Usage | null): void {
+  #read(data: string): void {
     this.#observer.meaningful = true
     this.#observer.firstTextMs ??= performance.now() - this.#start.startedAt
     if (!data.includes('"usage"')) return
     try {
       const { id, model, usage } = JSON.parse(data) as Record<string, unknown>
-      const read = readUsage(usage)
+      const read = adapterOf('chat').readUsage(usage)
       if (!read) return
       this.#usage = read
       this.#observer.observe({

@@ -19,6 +19,8 @@ import { UpstreamError } from './errors.ts'
 export type ResponseHeaders = Readonly<Record<string, string | string[] | undefined>>
 
 export interface HttpCall {
+  /** The upstream's configured name: what errors call it, because callers must not learn addresses. */
+  readonly name: string
   readonly origin: string
   /** Path with query. */
   readonly path: string
@@ -185,7 +187,8 @@ class Exchange implements Dispatcher.DispatchHandler, HttpHandle {
     }
     this.#stage = 'sent-no-byte'
     const { firstByteMs } = this.#call.timeouts
-    if (firstByteMs > 0) this.#timer = setTimeout(() => this.#timeout('UPSTREAM_TIMEOUT_FIRST_BYTE', firstByteMs), firstByteMs)
+    if (firstByteMs > 0)
+      this.#timer = setTimeout(() => this.#timeout('UPSTREAM_TIMEOUT_FIRST_BYTE', firstByteMs), firstByteMs)
   }
 
   onResponseStart(
@@ -204,7 +207,12 @@ class Exchange implements Dispatcher.DispatchHandler, HttpHandle {
       decoder.on('data', (chunk: Buffer) => this.#deliver(chunk))
       decoder.on('end', () => this.#end())
       decoder.on('error', (error) => {
-        this.fail(new UpstreamError('UPSTREAM_BAD_RESPONSE', `The upstream's ${encoding} answer cannot be decoded: ${error.message}.`))
+        this.fail(
+          new UpstreamError(
+            'UPSTREAM_BAD_RESPONSE',
+            `The upstream's ${encoding} answer cannot be decoded: ${error.message}.`,
+          ),
+        )
         this.#controller?.abort(error)
       })
       const { 'content-encoding': _encoding, 'content-length': _length, ...rest } = headers
@@ -240,7 +248,7 @@ class Exchange implements Dispatcher.DispatchHandler, HttpHandle {
     this.#decoder?.destroy()
     const code = (error as NodeJS.ErrnoException).code ?? ''
     if (notSentCodes.has(code) || code.startsWith('ERR_TLS') || /CERT|SSL/.test(code)) this.#stage = 'not-sent'
-    this.#sink.onFail(toUpstreamError(error, this.#stage, this.#call.origin), this.#stage)
+    this.#sink.onFail(toUpstreamError(error, this.#stage, this.#call.name), this.#stage)
   }
 
   // ----------------------------------------------------------------------------------- private
@@ -275,8 +283,9 @@ class Exchange implements Dispatcher.DispatchHandler, HttpHandle {
 
   #timeout(code: 'UPSTREAM_TIMEOUT_FIRST_BYTE' | 'UPSTREAM_IDLE', ms: number): void {
     if (this.#done) return
-    const what = code === 'UPSTREAM_IDLE' ? 'went silent in the middle of its answer for' : 'did not begin to answer within'
-    this.fail(new UpstreamError(code, `The upstream at ${this.#call.origin} ${what} ${ms} ms.`))
+    const what =
+      code === 'UPSTREAM_IDLE' ? 'went silent in the middle of its answer for' : 'did not begin to answer within'
+    this.fail(new UpstreamError(code, `The upstream ${this.#call.name} ${what} ${ms} ms.`))
     this.#controller?.abort(new Error('timed out'))
   }
 
@@ -303,14 +312,17 @@ function decoderFor(encoding: string): Transform | null {
   }
 }
 
-/** The origin is the operator's own configuration; credentials and bodies never enter the message. */
-function toUpstreamError(error: unknown, stage: FailStage, origin: string): UpstreamError {
+/** Addresses, credentials and bodies never enter the message. */
+function toUpstreamError(error: unknown, stage: FailStage, name: string): UpstreamError {
   if (error instanceof UpstreamError) return error
   const code = (error as NodeJS.ErrnoException).code ?? ''
   const detail = code || (error instanceof Error ? error.name : 'unknown failure')
-  if (stage === 'not-sent') return new UpstreamError('UPSTREAM_CONNECT', `No connection to the upstream at ${origin} (${detail}).`, { cause: error })
+  if (stage === 'not-sent')
+    return new UpstreamError('UPSTREAM_CONNECT', `No connection to the upstream ${name} (${detail}).`, { cause: error })
   if (code.startsWith('HPE_') || code === 'UND_ERR_HEADERS_OVERFLOW' || code === 'UND_ERR_RES_CONTENT_LENGTH_MISMATCH')
-    return new UpstreamError('UPSTREAM_BAD_RESPONSE', `The upstream at ${origin} broke HTTP (${detail}).`, { cause: error })
+    return new UpstreamError('UPSTREAM_BAD_RESPONSE', `The upstream ${name} broke HTTP (${detail}).`, { cause: error })
   const when = stage === 'streaming' ? 'in the middle of its answer' : 'before it answered'
-  return new UpstreamError('UPSTREAM_RESET', `The upstream at ${origin} closed the connection ${when} (${detail}).`, { cause: error })
+  return new UpstreamError('UPSTREAM_RESET', `The upstream ${name} closed the connection ${when} (${detail}).`, {
+    cause: error,
+  })
 }

@@ -60,6 +60,7 @@ function check(http: HttpClient, upstream: Upstream): Promise<UpstreamCheck> {
     http.send(
       {
         ...place,
+        name: upstream.name,
         method: 'GET',
         headers: upstream.plainHeaders(),
         body: null,

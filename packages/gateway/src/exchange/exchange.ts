@@ -272,6 +272,7 @@ export class Exchange {
       const place = upstream.locate(outbound.address!, traits)
       const handle = this.#parts.http.send(
         {
+          name: upstream.name,
           origin: place.origin,
           path: place.path,
           method: 'POST',

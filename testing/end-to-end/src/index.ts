@@ -1,0 +1,1 @@
+export { post, route, startFixture, type FixtureOptions, type RunningGateway } from './fixture.ts'
