@@ -70,6 +70,11 @@ export class CompletionMachine {
     return this.#state === 'done'
   }
 
+  /** What comes next is reasoning. */
+  get isReasoning(): boolean {
+    return this.#state === 'reasoning'
+  }
+
   /** Takes the next piece of output. Does nothing after `finish`. */
   push(text: string): CompletionEvent[] {
     if (this.#finish !== null || text === '') return []

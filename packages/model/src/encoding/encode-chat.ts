@@ -24,7 +24,7 @@ import type { EncodingProfile } from './profile.ts'
 import { dumpsPython, fromJavaScript, loadsPython } from './python-json.ts'
 import { PromptBuilder } from './segments.ts'
 import type { PromptSegment } from './segments.ts'
-import { toolSchemaText, writeCalls } from './tool-markup.ts'
+import { callOpening, toolSchemaText, writeCalls } from './tool-markup.ts'
 import { dropEarlierReasoning, lastUserIndex, mergeTurns, sortResults } from './turns.ts'
 import type { Turn, UserTurn } from './turns.ts'
 
@@ -43,6 +43,8 @@ export interface EncodedPrompt {
   readonly segments: readonly PromptSegment[]
   /** What the completion begins with; the completion machine must be told. */
   readonly opens: 'reasoning' | 'text'
+  /** The end of the prompt that belongs to the completion (a forced call): push it into the machine first. */
+  readonly begun: string
 }
 
 /**
@@ -99,7 +101,12 @@ export function encodeChat(request: ChatRequest, profile: EncodingProfile): Enco
     isOpen = true
     opens = thinks && task === null ? 'reasoning' : 'text'
   }
-  return { segments: out.segments, opens }
+  const forced = request.forceCall ?? null
+  const begun = forced === null || opens === 'reasoning' ? '' : callOpening(profile.markup, forced.name)
+  // The name is the caller's, so only our part of the opening may hold the mark.
+  if (begun !== '')
+    out.add(callOpening(profile.markup, null), 'markup').plain(begun.slice(callOpening(profile.markup, null).length))
+  return { segments: out.segments, opens, begun }
 }
 
 /**
@@ -117,7 +124,7 @@ export function encodeFillInTheMiddle(prefix: string, suffix: string | null): En
       .fixed(specialTokens.fillHole)
       .plain(suffix)
       .fixed(specialTokens.fillEnd)
-  return { segments: out.segments, opens: 'text' }
+  return { segments: out.segments, opens: 'text', begun: '' }
 }
 
 // ------------------------------------------------------------------------------------------- preparing

@@ -104,6 +104,11 @@ export interface ChatRequest {
   /** Whether reasoning before the last user turn is left out. Default true; tools switch it off. */
   readonly dropReasoning?: boolean
   /**
+   * The answer must call this tool (null: any tool). Only where the completion begins with text; while the model
+   * thinks first, the engine writes `callOpening` after the thought.
+   */
+  readonly forceCall?: { readonly name: string | null } | null
+  /**
    * Default true. Departures from the published encoder where it would go wrong in service:
    * every assistant turn is opened (the published one forgets it after a system message), a system message
    * in mid-conversation is set off by an empty line, `</tool_result>` inside a result is defused.

@@ -43,6 +43,15 @@ export function writeCalls(out: PromptBuilder, calls: readonly ToolCall[], marku
   out.fixed(`\n</${mark}${block}>`)
 }
 
+/**
+ * The beginning of a call block, for an answer that must call a tool: of `name`, or of one the model chooses.
+ * It goes to the end of the prompt (or, after a thought, into the output) and into the completion machine.
+ */
+export function callOpening(markup: CallMarkup, name: string | null): string {
+  const { mark, block, invoke } = markup
+  return `\n\n<${mark}${block}>\n<${mark}${invoke} name="${name === null ? '' : `${name}">\n`}`
+}
+
 function argumentEntries(text: string): Map<string, PythonValue> {
   const value = loadsOrNull(text)
   return value instanceof Map ? value : new Map([['arguments', text]])
