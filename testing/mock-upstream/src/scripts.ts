@@ -113,11 +113,15 @@ export function failing(
   }
 }
 
+/** Between the events of a stream that fails, so that what came before is shown: fetch drops what is queued when it breaks. */
+const SHOWN_MS = 4
+
 /** A stream that begins well and then says an error in band. */
 export function failingInStream(afterEvents = 4): Script {
   return () => ({
     text: 'It begins well and then it does not go on as anybody had hoped.',
     streamError: { afterEvents },
+    chunkDelayMs: SHOWN_MS,
   })
 }
 
@@ -126,6 +130,7 @@ export function cutInStream(afterEvents = 4, how: 'reset' | 'close' | 'finish' =
   return () => ({
     text: 'It begins well and then the wire is cut before the end of the sentence.',
     cut: { afterEvents, how },
+    chunkDelayMs: SHOWN_MS,
   })
 }
 
