@@ -490,6 +490,15 @@ export function problemOf(error: unknown, parts: Pick<GatewayParts, 'log'>, requ
       param: null,
       retryAfterSec: error.retryAfterSec,
     }
+  // Recursion over a body that is nested without end; nothing was sent.
+  if (error instanceof RangeError && /call stack/.test(error.message))
+    return {
+      kind: 'invalid-request',
+      code: 'WIRE_BAD_FIELD',
+      message: 'The request body is nested too deeply to be read.',
+      param: null,
+      retryAfterSec: null,
+    }
   parts.log.error({ requestId, err: error }, 'request failed by a fault of ours')
   return {
     kind: 'internal',

@@ -34,6 +34,11 @@ export class Observer {
     this.#recall = recall
   }
 
+  /** Is reasoning being kept for this caller? */
+  get recalls(): boolean {
+    return this.#recall !== null
+  }
+
   observe(event: CanonicalEvent): void {
     this.#recall?.observe(event)
     switch (event.type) {

@@ -20,6 +20,7 @@ import {
 import type { Address, AddressChoice, Upstream } from '@portolan/upstream'
 import type { RouteTarget } from '../route.ts'
 import { promptUnits, type PromptUnit } from '../prefix/units.ts'
+import { endUserForSupplier } from './end-user.ts'
 import type { Inbound } from './inbound.ts'
 import { withRecalledReasoning } from './recall.ts'
 
@@ -128,7 +129,8 @@ function spliced(inbound: Inbound, target: RouteTarget, address: Address, contex
 }
 
 function translated(inbound: Inbound, target: RouteTarget, address: Address, context: OutboundContext): Outbound {
-  const { request, report } = inbound.canonical(context.sealer, context.lossPolicy)
+  const { request: asked, report } = inbound.canonical(context.sealer, context.lossPolicy)
+  const request = asked.endUser === null ? asked : { ...asked, endUser: endUserForSupplier(asked.endUser) }
   const far = adapterOf(address.protocol)
   const written = far.fromCanonicalRequest(request, {
     dialect: address.dialect(target.model),

@@ -284,7 +284,7 @@ export class Relay implements HttpSink {
     try {
       const body: unknown = JSON.parse(text)
       if (this.#plan.same && !this.#plan.stream) {
-        this.#readSameAnswer(body)
+        this.#readSameAnswer(body, text)
         this.#finishJson(this.#status, bytes)
         return
       }
@@ -307,7 +307,8 @@ export class Relay implements HttpSink {
   }
 
   /** Same protocol, whole answer: only the meter reads it. */
-  #readSameAnswer(body: unknown): void {
+  #readSameAnswer(body: unknown, text: string): void {
+    if (this.#observer.recalls && text.includes('"tool_calls"')) this.#recall(body, text)
     const { id, model, usage } = (body ?? {}) as Record<string, unknown>
     const read = this.#plan.far.readUsage(usage)
     this.#observer.observe({
@@ -319,6 +320,15 @@ export class Relay implements HttpSink {
     })
     this.#observer.meaningful = true
     this.#observer.generatedChars = this.#collectedBytes
+  }
+
+  /** An answer whose tool calls a Chat caller may send back without their reasoning. */
+  #recall(body: unknown, text: string): void {
+    try {
+      for (const event of disassemble(this.#plan.far.toCanonicalResponse(body, text))) this.#observer.observe(event)
+    } catch {
+      // Not readable as one answer (several choices): forwarded all the same, nothing is remembered.
+    }
   }
 
   #finishJson(status: number, body: Buffer | string): void {
