@@ -5,6 +5,17 @@ export { formatDecimal, parseDecimal, type Decimal } from './decimal.ts'
 export { MeterError, meterErrors, type MeterErrorCode } from './errors.ts'
 export { selfHostedPrice, zeroPrice, type FixedRates } from './fixed-price.ts'
 export {
+  disagreements,
+  toPriceFile,
+  type CatalogueImport,
+  type CatalogueRecord,
+  type ImportOptions,
+  type PriceDisagreement,
+} from './import/catalogue.ts'
+export { importLiteLlm } from './import/litellm.ts'
+export { importLlmPrices } from './import/llm-prices.ts'
+export { importModelsDev } from './import/models-dev.ts'
+export {
   isUnpriced,
   priceAt,
   priceOfRecord,
