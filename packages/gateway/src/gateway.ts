@@ -44,6 +44,8 @@ export interface GatewayOptions {
   readonly log: Logger
   /** Unix milliseconds. */
   readonly now?: () => number
+  /** What `/metrics` says instead of this process's own numbers: all workers' together. */
+  readonly metricsText?: () => Promise<string>
 }
 
 /** Everything an exchange works with. A reload makes a new value; running exchanges keep theirs. */
@@ -63,6 +65,7 @@ export interface GatewayParts {
   readonly store: GatewayStore
   readonly log: Logger
   readonly now: () => number
+  readonly metricsText: (() => Promise<string>) | null
 }
 
 export interface Gateway {
@@ -141,6 +144,7 @@ function makeParts(options: GatewayOptions, config: GatewayConfig, before: Gatew
     store: options.store,
     log: options.log,
     now,
+    metricsText: options.metricsText ?? null,
   }
 }
 
@@ -228,7 +232,7 @@ async function serveOpen(parts: GatewayParts, door: Door, draining: boolean, cli
   }
   if (door.endpoint !== 'metrics') return false
   const { type, text } = await parts.metrics.expose()
-  client.send(200, { 'content-type': type }, text)
+  client.send(200, { 'content-type': type }, parts.metricsText ? await parts.metricsText() : text)
   return true
 }
 

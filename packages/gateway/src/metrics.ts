@@ -7,53 +7,54 @@ import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom
 const secondsBuckets = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600]
 
 export class Metrics {
-  readonly #registry = new Registry()
+  /** For a primary that adds up the workers' numbers. */
+  readonly registry = new Registry()
   readonly #requests = new Counter({
     name: 'portolan_requests_total',
     help: 'Requests settled.',
     labelNames: ['door', 'upstream', 'status'],
-    registers: [this.#registry],
+    registers: [this.registry],
   })
   readonly #tokens = new Counter({
     name: 'portolan_tokens_total',
     help: 'Tokens metered: hit, miss, written, output.',
     labelNames: ['upstream', 'kind'],
-    registers: [this.#registry],
+    registers: [this.registry],
   })
   readonly #duration = new Histogram({
     name: 'portolan_request_seconds',
     help: 'From first byte in to last byte out.',
     labelNames: ['door'],
     buckets: secondsBuckets,
-    registers: [this.#registry],
+    registers: [this.registry],
   })
   readonly #firstToken = new Histogram({
     name: 'portolan_first_byte_seconds',
     help: 'Until the upstream began to answer.',
     labelNames: ['upstream'],
     buckets: secondsBuckets,
-    registers: [this.#registry],
+    registers: [this.registry],
   })
   readonly #inFlight = new Gauge({
     name: 'portolan_requests_in_flight',
     help: 'Requests being answered.',
-    registers: [this.#registry],
+    registers: [this.registry],
   })
   readonly #retries = new Counter({
     name: 'portolan_upstream_retries_total',
     help: 'Attempts after the first.',
     labelNames: ['upstream'],
-    registers: [this.#registry],
+    registers: [this.registry],
   })
   readonly #prefixKept = new Counter({
     name: 'portolan_prefix_bytes_total',
     help: 'Bytes of earlier prompts: kept or lost.',
     labelNames: ['fate'],
-    registers: [this.#registry],
+    registers: [this.registry],
   })
 
   constructor() {
-    collectDefaultMetrics({ register: this.#registry })
+    collectDefaultMetrics({ register: this.registry })
   }
 
   started(): void {
@@ -99,6 +100,6 @@ export class Metrics {
 
   /** The exposition text and its content type. */
   async expose(): Promise<{ readonly type: string; readonly text: string }> {
-    return { type: this.#registry.contentType, text: await this.#registry.metrics() }
+    return { type: this.registry.contentType, text: await this.registry.metrics() }
   }
 }

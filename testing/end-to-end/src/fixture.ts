@@ -50,8 +50,10 @@ export async function startFixture(options: FixtureOptions): Promise<RunningGate
     store: {
       findKey: (hash) => store.keys.findByHash(hash),
       append: (row) => writer.append(row),
-      recall: (callId, tenantId) =>
-        store.memory.get(callId, tenantId, Date.now()) as ReturnType<typeof store.memory.get> & object,
+      recall: (callId, tenantId) => {
+        const found = store.memory.get(callId, tenantId, Date.now())
+        return found instanceof Promise ? null : found
+      },
       remember: (callId, tenantId, call) => void store.memory.put(callId, tenantId, call, Date.now()),
       trouble: () => null,
     },

@@ -1,10 +1,16 @@
 /** `portolan up`: the gateway in the foreground, until a signal. */
+import cluster from 'node:cluster'
 import { randomBytes } from 'node:crypto'
 import { readFileSync, watch, type FSWatcher } from 'node:fs'
-import { pino } from 'pino'
-import { startGateway, type Gateway } from '@portolan/gateway'
+import { pino, type Logger } from 'pino'
+import { AggregatorRegistry } from 'prom-client'
+import { startGateway, type GatewayStore } from '@portolan/gateway'
 import { bundledPricesUrl, loadPriceBook, type PriceBook } from '@portolan/meter'
 import { keyRefusal } from '@portolan/store'
+import { resolveUpstream } from '@portolan/upstream'
+import type { PrimaryMessage, WorkerMessage } from '../cluster/messages.ts'
+import { startWorkers, type Doors } from '../cluster/primary.ts'
+import { RemoteStore } from '../cluster/remote-store.ts'
 import { loadConfig, type LoadedConfig } from '../config/load.ts'
 import { fixedPrices, toGatewayConfig, type ListenOverride } from '../config/to-gateway.ts'
 import { dataPath, openDataDirectory, type DataDirectory } from '../data-directory.ts'
@@ -21,77 +27,125 @@ export interface UpOptions {
 }
 
 export async function up(options: UpOptions): Promise<void> {
-  let loaded = loadConfig(options.config ?? null)
-  const override: ListenOverride = { host: options.host, port: options.port }
-  const config = toGatewayConfig(loaded, override)
-  const log = pino(
-    { level: loaded.file.log?.level ?? 'warn', redact: ['*.authorization', '*.apiKey', '*["x-api-key"]'] },
-    pino.destination(2),
-  )
+  const loaded = loadConfig(options.config ?? null)
+  const config = toGatewayConfig(loaded, listenOverride(options))
+  if (cluster.isWorker) {
+    await work(options, loaded)
+    return
+  }
+  const log = logger(loaded)
   const data = openDataDirectory(dataPath(loaded, options.data), loaded.file.ledger?.synchronous)
   const { store, writer } = runningStore(data.store, Date.now)
-  const gateway = await startGateway({
-    config,
-    store,
-    sealer: data.sealer,
-    priceBook: readPriceBook(),
-    fixedPrices: (current) => fixedPrices(loaded.file, current),
-    log,
-  })
+  const workers = loaded.file.workers ?? 1
+  const doors =
+    workers > 1 ? await startWorkers(workers, writer, log) : await oneProcess(options, loaded, data, store, log)
   const secret = firstKey(data)
-  const url = gateway.url
+  const { url } = doors
+  const upstreams = config.upstreams
+    .map((upstream) => resolveUpstream(upstream))
+    .map(({ name, definition, baseUrl }) => ({ name, kind: definition.kind, baseUrl }))
   console.log(
     options.json
-      ? json({ event: 'listening', url, key: secret, data: data.path, upstreams: upstreamFacts(gateway) })
-      : banner({
-          url,
-          secret,
-          config,
-          upstreams: upstreamFacts(gateway),
-          dataPath: data.path,
-          configPath: loaded.path,
-        }),
+      ? json({ event: 'listening', url, key: secret, data: data.path, workers, upstreams })
+      : banner({ url, secret, config, upstreams, dataPath: data.path, configPath: loaded.path }),
   )
-
-  const reload = (): void => {
-    try {
-      const next = loadConfig(options.config ?? null)
-      const nextConfig = toGatewayConfig(next, override)
-      const before = loaded
-      loaded = next
-      try {
-        gateway.reload(nextConfig)
-      } catch (error) {
-        loaded = before
-        throw error
-      }
-      log.warn({ upstreams: nextConfig.upstreams.map((upstream) => upstream.name) }, 'configuration reloaded')
-    } catch (error) {
-      log.error({ reason: (error as Error).message }, 'configuration not reloaded; the running one stays')
-    }
-  }
-  const watcher = watchConfig(loaded, reload)
-  process.on('SIGHUP', reload)
+  const watcher = watchConfig(loaded, () => doors.reload())
+  process.on('SIGHUP', () => doors.reload())
   await signalled()
   watcher?.close()
-  await gateway.drain()
+  await doors.drain()
   await writer.close()
   data.store.close()
   if (!options.json) console.log('portolan: answers finished, ledger closed.')
 }
 
-export function readPriceBook(): PriceBook {
-  return loadPriceBook(readFileSync(bundledPricesUrl, 'utf8'))
+async function oneProcess(
+  options: UpOptions,
+  first: LoadedConfig,
+  data: DataDirectory,
+  store: GatewayStore,
+  log: Logger,
+  metricsText?: () => Promise<string>,
+): Promise<Doors> {
+  let loaded = first
+  const gateway = await startGateway({
+    config: toGatewayConfig(loaded, listenOverride(options)),
+    store,
+    sealer: data.sealer,
+    priceBook: readPriceBook(),
+    fixedPrices: (current) => fixedPrices(loaded.file, current),
+    log,
+    metricsText,
+  })
+  if (cluster.isWorker) {
+    // The instance answers the primary's questions; the numbers are those of our own registry.
+    void new AggregatorRegistry()
+    AggregatorRegistry.setRegistries(gateway.parts.metrics.registry)
+  }
+  return {
+    url: gateway.url,
+    drain: () => gateway.drain(),
+    reload: () => {
+      const before = loaded
+      try {
+        loaded = loadConfig(options.config ?? null)
+        const config = toGatewayConfig(loaded, listenOverride(options))
+        gateway.reload(config)
+        log.warn({ upstreams: config.upstreams.map((upstream) => upstream.name) }, 'configuration reloaded')
+      } catch (error) {
+        loaded = before
+        log.error({ reason: (error as Error).message }, 'configuration not reloaded; the running one stays')
+      }
+    },
+  }
 }
 
-function upstreamFacts(
-  gateway: Gateway,
-): { readonly name: string; readonly kind: string; readonly baseUrl: string | null }[] {
-  return gateway.parts.routes.upstreams.map(({ name, definition, baseUrl }) => ({
-    name,
-    kind: definition.kind,
-    baseUrl,
-  }))
+/** One of several processes behind one port. Ends when the primary says so, or is gone. */
+async function work(options: UpOptions, loaded: LoadedConfig): Promise<void> {
+  const send = (message: WorkerMessage): void => {
+    if (process.connected) process.send!(message)
+  }
+  const data = openDataDirectory(dataPath(loaded, options.data), loaded.file.ledger?.synchronous)
+  const store = new RemoteStore(data.store, send)
+  // Ctrl-C reaches every process of the terminal; only the primary decides what it means.
+  process.on('SIGINT', () => {})
+  process.on('SIGTERM', () => {})
+  let doors: Doors
+  try {
+    doors = await oneProcess(options, loaded, data, store, logger(loaded), store.metricsText)
+  } catch (error) {
+    send({ type: 'failed', code: 'GATEWAY_CANNOT_LISTEN', message: (error as Error).message })
+    process.exit(1)
+  }
+  const stop = async (): Promise<void> => {
+    await doors.drain()
+    data.store.close()
+    process.exit(0)
+  }
+  process.on('message', (message: PrimaryMessage) => {
+    if (message.type === 'drain') void stop()
+    else if (message.type === 'reload') doors.reload()
+    else store.receive(message)
+  })
+  // Without the primary no row can be settled, so no answer can be finished.
+  process.on('disconnect', () => process.exit(1))
+  send({ type: 'listening', url: doors.url })
+  await new Promise<never>(() => {})
+}
+
+function logger(loaded: LoadedConfig): Logger {
+  return pino(
+    { level: loaded.file.log?.level ?? 'warn', redact: ['*.authorization', '*.apiKey', '*["x-api-key"]'] },
+    pino.destination(2),
+  )
+}
+
+function listenOverride(options: UpOptions): ListenOverride {
+  return { host: options.host, port: options.port }
+}
+
+export function readPriceBook(): PriceBook {
+  return loadPriceBook(readFileSync(bundledPricesUrl, 'utf8'))
 }
 
 /** A key for the first minute: only when there is none that works. Shown once, never stored. */
