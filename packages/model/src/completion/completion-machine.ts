@@ -29,6 +29,8 @@ type State = 'reasoning' | 'text' | 'block' | 'calls' | 'invoke' | 'call' | 'par
 
 const { thinkStart, thinkEnd, endOfSentence } = specialTokens
 
+const SLICE_LENGTH = 4096
+
 export interface CompletionMachineOptions {
   /** What the prompt left open: `EncodedPrompt.opens`. */
   readonly opens: 'reasoning' | 'text'
@@ -78,8 +80,11 @@ export class CompletionMachine {
   /** Takes the next piece of output. Does nothing after `finish`. */
   push(text: string): CompletionEvent[] {
     if (this.#finish !== null || text === '') return []
-    this.#buffer += text
-    while (this.#step());
+    // In slices, because every step searches what is buffered: one huge piece full of tags would cost its square.
+    for (let at = 0; at < text.length; at += SLICE_LENGTH) {
+      this.#buffer += text.slice(at, at + SLICE_LENGTH)
+      while (this.#step());
+    }
     return this.#drain()
   }
 

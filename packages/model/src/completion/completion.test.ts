@@ -95,6 +95,13 @@ describe('completion', () => {
     )
   })
 
+  it('reads a huge piece full of tags in linear time', () => {
+    const calls = Array.from({ length: 5000 }, () =>
+      invoke('f', parameter('a', false, '1'), parameter('b', true, 'x'.repeat(50))),
+    )
+    assert.equal(parseCompletion(block(...calls), { opens: 'text' }).calls.length, 5000)
+  })
+
   it('keeps blanks and tags that are text', () => {
     for (const text of [
       '',

@@ -102,9 +102,16 @@ describe('prompt tokens', () => {
 })
 
 describe('chat encoder', () => {
+  it('stays quick with very many messages', () => {
+    const messages = Array.from({ length: 50_000 }, (): ChatMessage => ({ role: 'tool', callId: 'c', content: 'x' }))
+    assert.equal(text({ mode: 'chat', messages }).length > 50_000, true)
+  })
+
   const q: ChatMessage = { role: 'user', content: 'Q' }
 
   it('refuses conversations that cannot be written', () => {
+    const endless: Record<string, unknown> = {}
+    endless.again = endless
     const bad: ChatRequest[] = [
       { mode: 'chat', messages: [] },
       { mode: 'thinking', effort: 'ultra', messages: [q] },
@@ -112,6 +119,8 @@ describe('chat encoder', () => {
       { mode: 'chat', messages: [{ role: 'developer', content: '' }] },
       { mode: 'chat', tools: [{ json: '[1]' }], messages: [q] },
       { mode: 'chat', tools: [{ json: '{' }], messages: [q] },
+      { mode: 'chat', tools: [{ schema: endless }], messages: [q] },
+      { mode: 'chat', responseFormat: { kind: 'json-schema', schema: endless }, messages: [q] },
       { mode: 'chat', responseFormat: { kind: 'json-schema', json: '{' }, messages: [q] },
       { mode: 'chat', messages: [JSON.parse('{"role":"user","content":"Q","task":"toString"}')] },
     ]

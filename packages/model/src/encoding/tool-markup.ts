@@ -15,7 +15,7 @@ import type { PromptBuilder } from './segments.ts'
 
 /** One schema as the model reads it. @throws {ModelError} `MODEL_ENCODING_REQUEST` when it is no JSON object. */
 export function toolSchemaText(tool: ToolDefinition): string {
-  const value = 'json' in tool ? loadsOrNull(tool.json) : fromJavaScript(tool.schema)
+  const value = orNull(() => ('json' in tool ? loadsPython(tool.json) : fromJavaScript(tool.schema)))
   if (!(value instanceof Map)) throw new ModelError('MODEL_ENCODING_REQUEST', 'A tool definition is not a JSON object.')
   return dumpsPython(value)
 }
@@ -53,13 +53,13 @@ export function callOpening(markup: CallMarkup, name: string | null): string {
 }
 
 function argumentEntries(text: string): Map<string, PythonValue> {
-  const value = loadsOrNull(text)
+  const value = orNull(() => loadsPython(text))
   return value instanceof Map ? value : new Map([['arguments', text]])
 }
 
-function loadsOrNull(text: string): PythonValue {
+function orNull(read: () => PythonValue): PythonValue {
   try {
-    return loadsPython(text)
+    return read()
   } catch {
     return null
   }

@@ -32,20 +32,23 @@ export type Turn = SystemMessage | DeveloperMessage | ReminderMessage | Assistan
  */
 export function mergeTurns(messages: readonly ChatMessage[]): Turn[] {
   const turns: Turn[] = []
+  // The user turn that is still growing, and its blocks.
+  let growing: { readonly blocks: Block[]; readonly task: Task | null } | null = null
   for (const message of messages) {
     if (message.role !== 'tool' && message.role !== 'user') {
       turns.push(message)
+      growing = null
       continue
     }
-    const last = turns.at(-1)
     const blocks: Block[] =
       message.role === 'tool'
         ? [{ type: 'result', callId: message.callId, text: textsOf(message.content).join('\n\n') }]
         : textsOf(message.content).map((text) => ({ type: 'text', text }))
-    if (last?.role === 'user' && (message.role === 'tool' || last.task === null)) {
-      turns[turns.length - 1] = { ...last, blocks: [...last.blocks, ...blocks] }
+    if (growing !== null && (message.role === 'tool' || growing.task === null)) {
+      for (const block of blocks) growing.blocks.push(block)
     } else {
-      turns.push({ role: 'user', blocks, task: message.role === 'user' ? (message.task ?? null) : null })
+      growing = { blocks, task: message.role === 'user' ? (message.task ?? null) : null }
+      turns.push({ role: 'user', ...growing })
     }
   }
   return turns
