@@ -57,6 +57,8 @@ class ResponsesStream {
   /** At most one of each is open. */
   #openText: Run | null = null
   #openReasoning: ReadItem | null = null
+  #openCalls = 0
+  #waiting: CanonicalEvent[] = []
   #sawCall = false
   #sawRefusal = false
 
@@ -162,9 +164,17 @@ class ResponsesStream {
     })
   }
 
+  /** Text and reasoning that arrive beside an open call wait for its end: they overlap nothing. */
   #emit(event: CanonicalEvent): void {
     this.#start(null)
-    this.#events.push(event)
+    if (event.type === 'tool-call-start') this.#openCalls++
+    const overlaps = this.#openCalls > 0 && !event.type.startsWith('tool-call')
+    if (overlaps) this.#waiting.push(event)
+    else this.#events.push(event)
+    if (event.type === 'tool-call-end' && --this.#openCalls === 0) {
+      this.#events.push(...this.#waiting)
+      this.#waiting = []
+    }
   }
 
   #fail(kind: Extract<CanonicalEvent, { type: 'error' }>['kind'], message: string, code: string | null): void {
@@ -409,9 +419,9 @@ class ResponsesStream {
         wire,
       )
     }
+    for (const item of this.#items) this.#endCall(item)
     this.#closeText()
     this.#closeReasoning()
-    for (const item of this.#items) this.#endCall(item)
     const stop: StopReason = stopOf(response, this.#sawCall, this.#sawRefusal)
     const usage = readUsage(response.usage) ?? noUsage
     this.#emit({ type: 'response-end', stop, stopSequence: null, refusalExplanation: null, usage })
