@@ -83,3 +83,4 @@ export { publishedSpecialIds, specialTokens, type SpecialTokenName } from './tok
 export { loadTokenizer, parseTokenizer, Tokenizer, type TokenizerFile } from './tokenizer/tokenizer.ts'
 export { trainTokenizer, type TrainOptions } from './tokenizer/train.ts'
 export { toGgufName, writeGguf, type GgufOptions, type GgufVocabulary } from './checkpoint/gguf.ts'
+export { describeCheckpoint, verifyCheckpoint, type CheckpointDescription } from './checkpoint/describe.ts'

@@ -10,6 +10,7 @@ import { Model } from '../forward/model.ts'
 import { loadWeights } from '../forward/weights.ts'
 import { assembleCheckpoint, openCheckpoint, readMatrix, readTable, type Checkpoint } from './checkpoint.ts'
 import { convertCheckpoint, toTransformersTensors } from './convert.ts'
+import { describeCheckpoint, verifyCheckpoint } from './describe.ts'
 import { decodeMatrix } from './matrix.ts'
 import { randomCheckpoint } from './random-checkpoint.ts'
 import { memoryTensor, type StoredTensor } from './safetensors.ts'
@@ -153,6 +154,22 @@ describe('checkpoint folder', () => {
   })
 })
 
+describe('describing a checkpoint', () => {
+  it('counts stored bytes by part and number format, scales included', () => {
+    const { layers, totalBytes, bytesByDataType, bytesByPart, bytesPerToken } = describeCheckpoint(official)
+    assert.deepEqual(layers, { window: 1, sparse: 2, heavy: 1, hashRouted: 1 })
+    const sum = [...official.tensors.values()].reduce((total, tensor) => total + tensor.byteLength, 0)
+    assert.equal(totalBytes, sum)
+    assert.equal(
+      Object.values(bytesByDataType).reduce((total, bytes) => total + bytes, 0),
+      sum,
+    )
+    // 4 layers, 6 experts, 3 matrices of 32 x 32 in FP4 with one scale per 32.
+    assert.equal(bytesByPart['routed-expert'], 4 * 6 * 3 * (512 + 32))
+    assert.equal(bytesPerToken, sum - 4 * 4 * 3 * (512 + 32) - 48 * 32 * 2)
+  })
+})
+
 describe('a checkpoint that lies', () => {
   const weight = 'layers.1.attn.wq_b.weight'
   const scale = 'layers.1.attn.wq_b.scale'
@@ -188,6 +205,23 @@ describe('a checkpoint that lies', () => {
     codes[17] = 0xff
     const nan = changed({ [weight]: memoryTensor(weight, 'F8_E4M3', [128, 32], codes) })()
     assert.throws(() => readMatrix(nan, weight), { code: 'MODEL_TENSOR_VALUE', message: /position 17/ })
+  })
+
+  it('is found out by a full check even where no token has been yet', () => {
+    verifyCheckpoint(official)
+    const expert = 'layers.3.ffn.experts.5.w2.scale'
+    const bad = changed({ [expert]: memoryTensor(expert, 'F8_E8M0', [32, 1], new Uint8Array(32).fill(255)) })()
+    assert.throws(() => verifyCheckpoint(bad), { code: 'MODEL_SCALE', message: /experts\.5\.w2\.scale/ })
+    const half = memoryTensor('norm.weight', 'BF16', [32], new Uint8Array(64).fill(255))
+    assert.throws(() => verifyCheckpoint(changed({ 'norm.weight': half })()), {
+      code: 'MODEL_TENSOR_VALUE',
+      message: /NaN at position 0/,
+    })
+    const embed = memoryTensor('embed.weight', 'BF16', [48, 32], new Uint8Array(48 * 32 * 2).fill(255))
+    assert.throws(() => verifyCheckpoint(changed({ 'embed.weight': embed })()), {
+      code: 'MODEL_TENSOR_VALUE',
+      message: /embed/,
+    })
   })
 
   it('is refused for a router table that names an expert twice in a row, or one that does not exist', () => {

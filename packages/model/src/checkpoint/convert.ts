@@ -2,8 +2,8 @@
  * The same model in other clothes: official quantised storage, plain floats, or the transformers layout.
  *
  * A tensor that already has the wanted format passes through byte for byte; others are decoded exactly and
- * encoded anew. Because weight scales are chosen reproducibly, official -> floats -> official gives the
- * official bytes again.
+ * encoded anew. Weight scales are chosen reproducibly, so weights quantised here keep their bytes even through
+ * floats: official -> f32 -> official.
  */
 import { ModelError } from '../errors.ts'
 import { floatsToBf16 } from '../quantisation/bf16.ts'

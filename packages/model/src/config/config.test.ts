@@ -145,6 +145,7 @@ describe('model configuration', () => {
     [{ hidden_size: null }, 'hidden_size', /integer/],
     [{ o_groups: 7 }, 'o_groups', /divisor of the 64/],
     [{ num_experts_per_tok: 257 }, 'num_experts_per_tok', /1 to 256/],
+    [{ n_routed_experts: 65_536 }, 'n_routed_experts', /at most 6096 experts/],
     [{ compress_ratios: [0, 4] }, 'compress_ratios', /at least 43/],
     [{ compress_ratios: [0, 4, -1] }, 'compress_ratios[2]', /from 0/],
     [{ compress_ratios: 'all' }, 'compress_ratios', /list/],

@@ -13,6 +13,9 @@ import { readSchedule } from './schedule.ts'
 
 const many = 1 << 20
 
+/** Ten times what the largest published model has over all layers. */
+const maximumExperts = 1 << 18
+
 function readYarn(fields: FieldReader): YarnStretch | null {
   const factor = fields.number(['factor', 'rope_factor'], 0, 1e6, 1)
   if (factor === 1) return null
@@ -110,6 +113,14 @@ export function readConfig(source: unknown): ModelConfig {
   }
 
   const routed = fields.integer(['n_routed_experts'], 1, 65_536)
+  // A plan names every expert, so a hostile file must not be able to ask for a billion of them.
+  if (routed * layerCount > maximumExperts) {
+    refuse(
+      'n_routed_experts',
+      routed,
+      `at most ${Math.floor(maximumExperts / layerCount)} experts in each of ${layerCount} layers`,
+    )
+  }
   const perToken = fields.integer(['num_experts_per_tok', 'n_activated_experts'], 1, routed)
   fields.integer(['n_shared_experts'], 1, 1, 1)
   fields.integer(['num_key_value_heads'], 1, 1, 1)

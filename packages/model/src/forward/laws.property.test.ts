@@ -132,6 +132,17 @@ describe('laws of the forward pass', () => {
     }
   })
 
+  it('takes a prompt longer than its own chunks in one call', () => {
+    const model = Model.load(randomCheckpoint(smallConfig({ num_hidden_layers: 2, compress_ratios: [4, 8] }), 5))
+    const ids = Array.from({ length: 600 }, (_, at) => (at * 5) % vocabulary)
+    const heard: number[] = []
+    const state = model.newState()
+    const last = model.prefill(state, ids, (done) => heard.push(done))
+    assert.deepEqual(heard, [256, 512, 600])
+    assert.equal(state.position, 600)
+    assert.deepEqual(last, allLogits(model, ids).slice(-vocabulary))
+  })
+
   it('gives a sequence the same logits alone and beside any others', () => {
     fc.assert(
       fc.property(

@@ -18,6 +18,9 @@ import { SequenceState, type RowStorage } from './state.ts'
 import type { Tally } from './tally.ts'
 import { loadWeights, type ModelWeights, type WeightOptions } from './weights.ts'
 
+/** Tokens that go through the layers together: enough to read each weight row rarely, little enough to fit. */
+const prefillChunkTokens = 256
+
 export interface ModelOptions extends WeightOptions {
   /** Default: every official round trip, and for packed storage the one that makes packing lossless. */
   readonly mode?: NumericMode
@@ -173,9 +176,23 @@ export class Model {
     })
   }
 
-  /** Takes a piece of prompt; returns the logits after its last token, [V]. */
-  prefill(state: SequenceState, ids: ArrayLike<number>): Float32Array {
-    return this.forward([{ state, ids }])[0]!.logits
+  /**
+   * Takes a piece of prompt of any length; returns the logits after its last token, [V].
+   *
+   * Long pieces go through in chunks, which bounds memory and changes no bit. `onTokens` hears how many of
+   * the piece are done; all ids are checked before the first chunk.
+   */
+  prefill(state: SequenceState, ids: ArrayLike<number>, onTokens: (done: number) => void = () => {}): Float32Array {
+    this.checkTokens(ids, state.position)
+    const all = Array.from(ids)
+    const lastChunk = Math.max(0, Math.ceil(all.length / prefillChunkTokens) - 1) * prefillChunkTokens
+    for (let at = 0; at < lastChunk; at += prefillChunkTokens) {
+      this.forward([{ state, ids: all.slice(at, at + prefillChunkTokens) }], { logits: 'none' })
+      onTokens(at + prefillChunkTokens)
+    }
+    const { logits } = this.forward([{ state, ids: all.slice(lastChunk) }])[0]!
+    onTokens(all.length)
+    return logits
   }
 
   /** Takes one token; returns the logits of the next, [V]. */

@@ -4,7 +4,8 @@
  * Everything but routed experts is read at once, in stored precision. Experts are read when a token first
  * visits them; with a limit, the one unused longest leaves first, so a model larger than memory still runs.
  */
-import { readFloats, readMatrix, readTable, type Checkpoint } from '../checkpoint/checkpoint.ts'
+import { readFloats, readMatrix, type Checkpoint } from '../checkpoint/checkpoint.ts'
+import { readExpertTable } from '../checkpoint/expert-table.ts'
 import type { Matrix } from '../checkpoint/matrix.ts'
 import type { LayerPlan, ModelConfig } from '../config/model-config.ts'
 import { ModelError } from '../errors.ts'
@@ -114,32 +115,6 @@ function readAttention(checkpoint: Checkpoint, prefix: string, plan: LayerPlan):
             compressor: readCompressor(checkpoint, `${prefix}.indexer.compressor`),
           },
   }
-}
-
-/**
- * The table of a hash layer. A row that names an expert twice is refused: the reference would lose one of
- * the two contributions, so no trained table can hold one on purpose.
- */
-function readExpertTable(checkpoint: Checkpoint, name: string): Int32Array {
-  const { routed, perToken } = checkpoint.config.experts
-  const table = readTable(checkpoint, name)
-  for (let start = 0; start < table.length; start += perToken) {
-    for (let at = start; at < start + perToken; at++) {
-      const expert = table[at]!
-      if (expert < 0 || expert >= routed || table.indexOf(expert, start) !== at) {
-        throw new ModelError(
-          'MODEL_TENSOR_VALUE',
-          `${name} row ${start / perToken} names expert ${expert}; allowed: ${perToken} different experts from 0 to ${routed - 1}.`,
-          {
-            tensor: name,
-            row: start / perToken,
-            expert,
-          },
-        )
-      }
-    }
-  }
-  return table
 }
 
 function readRouter(checkpoint: Checkpoint, prefix: string, plan: LayerPlan): RouterWeights {
