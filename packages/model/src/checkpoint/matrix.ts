@@ -48,7 +48,7 @@ export function decodeRow(matrix: Matrix, row: number, scratch: Float32Array): F
     case 'fp4':
       dequantiseE2m1Row(matrix.codes, matrix.scales, row, columns, scratch)
       return scratch
-    case 'shape-only':
+    default:
       return scratch.fill(0, 0, columns)
   }
 }
