@@ -264,7 +264,8 @@ class HistoryWriter {
             const recalled = this.#recalledThinking(item)
             if (recalled !== null) {
               thought = true
-              blocks.push(recalled)
+              // It stood before everything else the turn said, or the prefix would break here.
+              blocks.unshift(recalled)
             }
           }
           blocks.push(this.#toolUse(item))

@@ -373,9 +373,9 @@ describe('a request to a Responses upstream', () => {
   })
 
   it('gives reasoning back as text where the upstream wants it with tool calls, and nowhere else', () => {
-    const thought = (text: string): Record<string, unknown> => ({
+    const thought = (text: string, id = 'rs_any'): Record<string, unknown> => ({
       type: 'reasoning',
-      id: `rs_${text}`,
+      id,
       summary: [],
       content: [{ type: 'reasoning_text', text }],
     })
@@ -394,7 +394,7 @@ describe('a request to a Responses upstream', () => {
       ],
     }
     const replayed = write(read(body), openModel).input.filter((item) => item.type === 'reasoning')
-    assert.deepEqual(replayed, [thought('tooled'), thought('after')])
+    assert.deepEqual(replayed, [thought('tooled', 'rs_3'), thought('after', 'rs_6')])
   })
 
   it('recovers what the client dropped, by call id', () => {

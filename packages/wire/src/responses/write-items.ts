@@ -206,7 +206,7 @@ class InputWriter {
   // -------------------------------------------------------------------------------------- assistant
 
   #assistantTurn(turn: AssistantTurn, reasoningReturns: boolean): void {
-    let hasReasoning = turn.reasoning.some((item) => item.text !== null && item.text !== '')
+    this.#recalledReasoning(turn)
     for (const item of settleReplayedItems(turn.items)) {
       switch (item.kind) {
         case 'reasoning':
@@ -216,7 +216,6 @@ class InputWriter {
           this.#assistantText(item)
           break
         case 'tool-call':
-          if (!hasReasoning) hasReasoning = this.#recalledReasoning(item)
           this.#call(item)
           break
         case 'foreign':
@@ -274,7 +273,7 @@ class InputWriter {
     if (dialect.reasoningReplay === 'never') return
     if (this.#takesText()) {
       const text = item.text ?? item.summary.join('\n\n')
-      if (returns && text !== '') this.#reasoningText(text, item.id)
+      if (returns && text !== '') this.#reasoningText(text)
       return
     }
     if (item.token === null || item.token.family !== dialect.reasoningTokenFamily) {
@@ -289,16 +288,21 @@ class InputWriter {
     })
   }
 
-  /** The id says nothing to an upstream that stores nothing, but the type requires one. */
-  #reasoningText(text: string, id = `rs_${this.#input.length}`): void {
+  /** The id says nothing to an upstream that stores nothing, but the type requires one, the same on every turn. */
+  #reasoningText(text: string): void {
+    const id = `rs_${this.#input.length}`
     this.#input.push({ type: 'reasoning', id, summary: [], content: [{ type: 'reasoning_text', text }] })
   }
 
-  #recalledReasoning(call: ToolCallItem): boolean {
-    if (!this.#takesText()) return false
-    const text = this.#context.recall(call.callId)?.reasoning ?? ''
-    if (text !== '') this.#reasoningText(text)
-    return text !== ''
+  /** What the client dropped comes back where it stood: before everything else the turn said. */
+  #recalledReasoning(turn: AssistantTurn): void {
+    if (!this.#takesText() || turn.reasoning.some((item) => (item.text ?? item.summary.join('')) !== '')) return
+    for (const call of turn.calls) {
+      const text = this.#context.recall(call.callId)?.reasoning ?? ''
+      if (text === '') continue
+      this.#reasoningText(text)
+      return
+    }
   }
 
   #call(call: ToolCallItem): void {
