@@ -8,7 +8,6 @@
 
 import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
-import { createRequire } from 'node:module'
 import { fileURLToPath } from 'node:url'
 import type { ValidateFunction } from 'ajv'
 
@@ -29,20 +28,24 @@ export type Judge = (type: JudgedType, value: unknown) => string | undefined
 const here = fileURLToPath(new URL('.', import.meta.url))
 const work = `${here}.work`
 
-/** Reads the cached schemas, making them first when a package or the list of types has changed. */
+const protocols = ['messages', 'chat', 'responses'] as const
+type Protocol = (typeof protocols)[number]
+
+/** Reads the cached schemas, making them first when a package or a list of types has changed. */
 export async function makeJudge(): Promise<Judge> {
   const { Ajv } = await import('ajv')
-  const document = await schemas()
   const ajv = new Ajv({ strict: false, allErrors: false, validateFormats: false, allowUnionTypes: true })
-  ajv.addSchema(document, 'vendors')
+  for (const protocol of protocols) ajv.addSchema(await schemaOf(protocol), protocol)
   const compiled = new Map<JudgedType, ValidateFunction>()
   return (type, value) => {
     let validate = compiled.get(type)
     if (!validate) {
-      validate = ajv.compile({ $ref: `vendors#/definitions/${type}` })
+      const protocol = protocols.find((one) => type.toLowerCase().startsWith(one))
+      validate = ajv.compile({ $ref: `${protocol}#/definitions/${type}` })
       compiled.set(type, validate)
     }
     if (validate(value)) return undefined
+    // Of a failed union every branch complains; the branches that got deepest know most.
     const errors = (validate.errors ?? []).toSorted((a, b) => b.instancePath.length - a.instancePath.length)
     const worst = errors
       .slice(0, 3)
@@ -51,12 +54,12 @@ export async function makeJudge(): Promise<Judge> {
   }
 }
 
-async function schemas(): Promise<object> {
-  const path = `${work}/schemas-${fingerprint()}.json`
+async function schemaOf(protocol: Protocol): Promise<object> {
+  const path = `${work}/${protocol}-${fingerprint(protocol)}.json`
   if (existsSync(path)) return JSON.parse(readFileSync(path, 'utf8')) as object
   const { createGenerator } = await import('ts-json-schema-generator')
   const schema = createGenerator({
-    path: `${here}judged-types.ts`,
+    path: `${here}judged/${protocol}.ts`,
     tsconfig: `${here}tsconfig.json`,
     type: '*',
     expose: 'export',
@@ -82,14 +85,13 @@ function dropConvenience(node: unknown): void {
   for (const inner of Object.values(node)) dropConvenience(inner)
 }
 
-function fingerprint(): string {
-  const require = createRequire(import.meta.url)
+function fingerprint(protocol: Protocol): string {
   const hash = createHash('sha256')
-  for (const name of ['openai', '@anthropic-ai/sdk', 'ts-json-schema-generator']) {
+  for (const name of [protocol === 'messages' ? '@anthropic-ai/sdk' : 'openai', 'ts-json-schema-generator']) {
     const manifest = JSON.parse(readFileSync(`${here}node_modules/${name}/package.json`, 'utf8')) as { version: string }
     hash.update(`${name}@${manifest.version}\n`)
   }
-  hash.update(readFileSync(require.resolve('./judged-types.ts')))
+  hash.update(readFileSync(`${here}judged/${protocol}.ts`))
   hash.update(readFileSync(fileURLToPath(import.meta.url)))
   return hash.digest('hex').slice(0, 12)
 }
