@@ -1,5 +1,6 @@
 /** Public surface of `meter`. */
 export { isPeak, zoneOffsetMs, type PeakSchedule } from './calendar.ts'
+export { comparePrices, type ComparedSide, type PriceComparison, type TrafficMix } from './compare.ts'
 export { costOf, costTiers, priceRequest, type CostTier, type RequestCost } from './cost.ts'
 export { formatDecimal, parseDecimal, type Decimal } from './decimal.ts'
 export { MeterError, meterErrors, type MeterErrorCode } from './errors.ts'
