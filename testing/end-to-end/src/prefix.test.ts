@@ -4,7 +4,12 @@
  */
 import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
-import { startMockUpstream, type MockUpstream } from '@portolan-testing/mock-upstream'
+import {
+  startMockUpstream,
+  type MockUpstream,
+  type MockUpstreamOptions,
+  type Script,
+} from '@portolan-testing/mock-upstream'
 import { protocols, type Protocol } from '@portolan/wire'
 import { post, route, startFixture, type RunningGateway } from './fixture.ts'
 
@@ -170,38 +175,40 @@ function codex(): Agent {
 const agents: Readonly<Record<Protocol, () => Agent>> = { chat: chatLoop, messages: claudeCode, responses: codex }
 
 describe('thirty turns of an agent', () => {
-  let upstream: MockUpstream
+  const upstreams: MockUpstream[] = []
   let running: RunningGateway
   let turn = 0
+  const script: Script = () => ({
+    reasoning: `I think about turn ${turn}: "yes" or 1.0?`,
+    text: turn % 3 === 0 || turn % 5 === 4 ? `Turn ${turn}.` : undefined,
+    toolCalls:
+      turn % 5 === 4
+        ? []
+        : [
+            { name: 'Bash', arguments: `{"command": "ls ${turn}", "n": 1.0}` },
+            ...(turn % 2 === 0 ? [{ name: 'Bash', arguments: { command: `cat ${turn}` } }] : []),
+          ],
+  })
   before(async () => {
-    upstream = await startMockUpstream({
-      refuseUnknownFields: false,
-      script: () => ({
-        reasoning: `I think about turn ${turn}: "yes" or 1.0?`,
-        text: turn % 3 === 0 || turn % 5 === 4 ? `Turn ${turn}.` : undefined,
-        toolCalls:
-          turn % 5 === 4
-            ? []
-            : [
-                { name: 'Bash', arguments: `{"command": "ls ${turn}", "n": 1.0}` },
-                ...(turn % 2 === 0 ? [{ name: 'Bash', arguments: { command: `cat ${turn}` } }] : []),
-              ],
-      }),
-    })
-    const common = { baseUrl: upstream.url, apiKey: 'sk-x' }
+    const start = async (options: Partial<MockUpstreamOptions> = {}): Promise<{ baseUrl: string; apiKey: string }> => {
+      const upstream = await startMockUpstream({ refuseUnknownFields: false, script, ...options })
+      upstreams.push(upstream)
+      return { baseUrl: upstream.url, apiKey: 'sk-x' }
+    }
     running = await startFixture({
       upstreams: [
-        { name: 'chat', kind: 'vllm', ...common, protocols: ['chat'] },
-        { name: 'messages', kind: 'anthropic', ...common },
-        { name: 'responses', kind: 'openai', ...common, protocols: ['responses'] },
-        { name: 'deepseek', kind: 'deepseek', ...common },
+        { name: 'chat', kind: 'vllm', protocols: ['chat'], ...(await start({ dialect: 'vllm' })) },
+        { name: 'messages', kind: 'anthropic', ...(await start()) },
+        { name: 'responses', kind: 'openai', protocols: ['responses'], ...(await start()) },
+        // Refuses every tool turn whose reasoning does not come back.
+        { name: 'deepseek', kind: 'deepseek', ...(await start({ dialect: 'deepseek', reasoningPassback: 'strict' })) },
       ],
       models: [...protocols.map((protocol) => route(`m-${protocol}`, protocol)), route('m-deepseek', 'deepseek')],
     })
   })
   after(async () => {
     await running.close()
-    await upstream.close()
+    for (const upstream of upstreams) await upstream.close()
   })
 
   for (const door of protocols)
@@ -214,7 +221,7 @@ describe('thirty turns of an agent', () => {
           assert.equal(status, 200, `turn ${turn}: ${text}`)
           agent.take(JSON.parse(text) as Json, turn)
         }
-        assert.deepEqual(upstream.violations, [])
+        for (const upstream of upstreams) assert.deepEqual(upstream.violations, [])
         const rows = running
           .rows()
           .slice(0, running.rows().length - seen)

@@ -10,6 +10,7 @@ import {
   spliceMembers,
   type AnswerContext,
   type CanonicalRequest,
+  type Dialect,
   type MemberEdit,
   type LossPolicy,
   type Protocol,
@@ -21,7 +22,7 @@ import type { Address, AddressChoice, Upstream } from '@portolan/upstream'
 import type { RouteTarget } from '../route.ts'
 import { promptUnits, type PromptUnit } from '../prefix/units.ts'
 import { endUserForSupplier } from './end-user.ts'
-import type { Inbound } from './inbound.ts'
+import { Inbound } from './inbound.ts'
 import { withRecalledReasoning } from './recall.ts'
 
 export interface Outbound {
@@ -56,7 +57,24 @@ export function prepare(
 ): Outbound {
   const address = target.upstream.definition.addresses[choice.protocol]!
   const same = choice.protocol === inbound.protocol && !choice.rewrite
-  return same ? spliced(inbound, target, address, context) : translated(inbound, target, address, context)
+  const restored = restoredReasoning(inbound, address.dialect(target.model), context)
+  const outbound = same
+    ? spliced(restored ?? inbound, target, address, context)
+    : translated(restored ?? inbound, target, address, context)
+  return restored && outbound.translation === null
+    ? { ...outbound, translation: 'emulated=reasoning_content' }
+    : outbound
+}
+
+/**
+ * The request with reasoning that a Chat caller dropped put back, for upstreams that read it; null when nothing
+ * is missing. This is more than splicing, and done because the upstream would refuse the bytes as they are.
+ */
+function restoredReasoning(inbound: Inbound, dialect: Dialect, context: OutboundContext): Inbound | null {
+  if (inbound.protocol !== 'chat' || dialect.reasoningReplay === 'never' || !inbound.readable) return null
+  if (!inbound.bytes.includes('"assistant"') || !inbound.bytes.includes('"tools"')) return null
+  const body = withRecalledReasoning(inbound.parsed, dialect.reasoningField ?? 'reasoning_content', context.recall)
+  return body && new Inbound('chat', Buffer.from(JSON.stringify(body)), inbound.headers)
 }
 
 /** No wire on the far side: the canonical request itself goes to the generator. */
@@ -86,19 +104,6 @@ function spliced(inbound: Inbound, target: RouteTarget, address: Address, contex
   const pieces = edits.length === 0 ? [inbound.bytes] : spliceMembers(inbound.bytes, edits, inbound.scan)
   let body = pieces.length === 1 ? (pieces[0] as Buffer) : Buffer.concat(pieces)
   let translation: string | null = null
-  if (
-    inbound.protocol === 'chat' &&
-    dialect.reasoningField !== null &&
-    dialect.reasoningReplay !== 'never' &&
-    inbound.readable &&
-    body.includes('"tool_calls"')
-  ) {
-    const restored = withRecalledReasoning(JSON.parse(body.toString('utf8')), dialect.reasoningField, context.recall)
-    if (restored) {
-      body = Buffer.from(JSON.stringify(restored))
-      translation = `emulated=${dialect.reasoningField}`
-    }
-  }
   if (inbound.protocol === 'messages' && target.upstream.definition.stripBillingLine) {
     const range = findBillingBlock(body)
     if (range) {

@@ -308,7 +308,7 @@ export class Relay implements HttpSink {
 
   /** Same protocol, whole answer: only the meter reads it. */
   #readSameAnswer(body: unknown, text: string): void {
-    if (this.#observer.recalls && text.includes('"tool_calls"')) this.#recall(body, text)
+    if (this.#observer.recalls && text.includes('"reasoning')) this.#recall(body, text)
     const { id, model, usage } = (body ?? {}) as Record<string, unknown>
     const read = this.#plan.far.readUsage(usage)
     this.#observer.observe({
