@@ -1,4 +1,12 @@
 /** Public surface of `meter`. */
+export {
+  simulateCache,
+  type AutomaticCacheRule,
+  type CacheRule,
+  type MarkedCacheRule,
+  type PromptSegment,
+  type TimelineRequest,
+} from './cache-simulator.ts'
 export { isPeak, zoneOffsetMs, type PeakSchedule } from './calendar.ts'
 export { comparePrices, type ComparedSide, type PriceComparison, type TrafficMix } from './compare.ts'
 export { costOf, costTiers, priceRequest, type CostTier, type RequestCost } from './cost.ts'

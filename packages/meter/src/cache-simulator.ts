@@ -1,0 +1,181 @@
+/**
+ * What a vendor's prompt cache would have hit, written and missed for a recorded timeline of requests.
+ *
+ * The same traffic splits differently at each vendor, so a what-if bill must not reuse the hit counts of the
+ * vendor that served it. Two families of rules cover what is published:
+ *
+ *   automatic   any shared prefix from `minTokens` on is a hit, in steps of `stepTokens`; writes are free
+ *   marked      only prefixes that end at a caller's mark are kept; a write costs extra and lives 5 min or 1 h;
+ *               a read renews the entry; a mark finds earlier entries up to `lookbackSegments` segments back
+ *
+ * A prompt is a list of segments (messages, tools) with the id of their content; equal ids in equal order are
+ * an equal prefix. Left out: eviction under load, warm-up delays and routing to cold machines, which no vendor
+ * publishes; a simulated hit count is therefore an upper bound and its usage is marked `estimated`.
+ */
+import type { UsageRecord } from './usage.ts'
+
+export interface AutomaticCacheRule {
+  readonly kind: 'automatic'
+  /** A prefix shorter than this is never a hit. */
+  readonly minTokens: number
+  /** Hits come in multiples of this. */
+  readonly stepTokens: number
+  /** Since the last use; null: longer than any timeline. */
+  readonly lifetimeMs: number | null
+  /** Does the answer enter the cache, so that the next turn hits it too? */
+  readonly keepsAnswers: boolean
+}
+
+export interface MarkedCacheRule {
+  readonly kind: 'marked'
+  /** A marked prefix shorter than this is silently not kept. */
+  readonly minTokens: number
+  readonly lookbackSegments: number
+}
+
+export type CacheRule = AutomaticCacheRule | MarkedCacheRule
+
+export interface PromptSegment {
+  /** Identity of the content, e.g. a hash. */
+  readonly id: string
+  readonly tokens: number
+  /** The caller marked the prompt up to the end of this segment. */
+  readonly mark?: '5m' | '1h'
+}
+
+export interface TimelineRequest {
+  readonly atMs: number
+  /** Caches are not shared between scopes (account, workspace, end user). */
+  readonly scope: string
+  readonly segments: readonly PromptSegment[]
+  readonly outputTokens: number | null
+  /** The segment that this answer becomes in the next prompt; null or absent: not known. */
+  readonly answer?: PromptSegment | null
+}
+
+const markLifetimeMs = { '5m': 300_000, '1h': 3_600_000 } as const
+
+/** One step of a prompt: everything up to and including one segment. */
+interface Prefix {
+  readonly children: Map<string, Prefix>
+  /** Kept until this instant; -Infinity: not kept. */
+  expiresAtMs: number
+  lifetimeMs: number
+}
+
+/**
+ * One usage record for each request, in the order given.
+ *
+ * @throws {RangeError} when instants go backwards: a cache cannot be simulated out of order.
+ */
+export function simulateCache(rule: CacheRule, timeline: readonly TimelineRequest[]): readonly UsageRecord[] {
+  const scopes = new Map<string, Prefix>()
+  let last = -Infinity
+  return timeline.map((request) => {
+    if (request.atMs < last) throw new RangeError(`A request at ${request.atMs} follows one at ${last}.`)
+    last = request.atMs
+    let root = scopes.get(request.scope)
+    if (root === undefined) {
+      root = newPrefix()
+      scopes.set(request.scope, root)
+    }
+    return rule.kind === 'automatic' ? automatic(rule, root, request) : marked(rule, root, request)
+  })
+}
+
+function automatic(rule: AutomaticCacheRule, root: Prefix, request: TimelineRequest): UsageRecord {
+  const { atMs, segments } = request
+  const lifetimeMs = rule.lifetimeMs ?? Infinity
+  const total = tokensOf(segments)
+  let shared = 0
+  let unbroken = true
+  let prefix = root
+  for (const segment of segments) {
+    prefix = childOf(prefix, segment.id)
+    unbroken &&= prefix.expiresAtMs > atMs
+    if (unbroken) shared += segment.tokens
+    keep(prefix, atMs, lifetimeMs)
+  }
+  if (rule.keepsAnswers && request.answer) keep(childOf(prefix, request.answer.id), atMs, lifetimeMs)
+  // The last token is always computed: its logits are what the answer starts from.
+  const usable = Math.min(shared, Math.max(total - 1, 0))
+  const hit = usable < rule.minTokens ? 0 : Math.floor(usable / rule.stepTokens) * rule.stepTokens
+  return usage(request, total, hit, 0, 0)
+}
+
+function marked(rule: MarkedCacheRule, root: Prefix, request: TimelineRequest): UsageRecord {
+  const { atMs, segments } = request
+  const total = tokensOf(segments)
+  const path: { readonly prefix: Prefix; readonly upTo: number; readonly mark: PromptSegment['mark'] }[] = []
+  let prefix = root
+  let upTo = 0
+  for (const segment of segments) {
+    prefix = childOf(prefix, segment.id)
+    upTo += segment.tokens
+    path.push({ prefix, upTo, mark: segment.mark })
+  }
+  let hit = 0
+  for (const [index, { mark }] of path.entries()) {
+    if (mark === undefined) continue
+    for (const earlier of path.slice(Math.max(0, index - rule.lookbackSegments), index + 1))
+      if (earlier.prefix.expiresAtMs > atMs && earlier.upTo > hit) hit = earlier.upTo
+  }
+  let written5m = 0
+  let written1h = 0
+  let covered = hit
+  for (const step of path) {
+    // A read renews what was kept, at its own lifetime.
+    if (step.upTo <= hit && step.prefix.expiresAtMs > atMs) keep(step.prefix, atMs, step.prefix.lifetimeMs)
+    if (step.mark === undefined || step.upTo < rule.minTokens) continue
+    if (step.upTo > covered) {
+      if (step.mark === '1h') written1h += step.upTo - covered
+      else written5m += step.upTo - covered
+      covered = step.upTo
+    }
+    keep(step.prefix, atMs, Math.max(markLifetimeMs[step.mark], step.upTo <= hit ? step.prefix.lifetimeMs : 0))
+  }
+  return usage(request, total, hit, written5m, written1h)
+}
+
+function newPrefix(): Prefix {
+  return { children: new Map(), expiresAtMs: -Infinity, lifetimeMs: 0 }
+}
+
+function childOf(prefix: Prefix, id: string): Prefix {
+  let child = prefix.children.get(id)
+  if (child === undefined) {
+    child = newPrefix()
+    prefix.children.set(id, child)
+  }
+  return child
+}
+
+function keep(prefix: Prefix, atMs: number, lifetimeMs: number): void {
+  prefix.lifetimeMs = lifetimeMs
+  prefix.expiresAtMs = Math.max(prefix.expiresAtMs, atMs + lifetimeMs)
+}
+
+function tokensOf(segments: readonly PromptSegment[]): number {
+  return segments.reduce((sum, { tokens }) => sum + tokens, 0)
+}
+
+function usage(
+  request: TimelineRequest,
+  total: number,
+  hit: number,
+  written5m: number,
+  written1h: number,
+): UsageRecord {
+  return {
+    inputTokens: total,
+    hitTokens: hit,
+    missTokens: total - hit - written5m - written1h,
+    writtenTokens: written5m + written1h,
+    written1hTokens: written1h,
+    outputTokens: request.outputTokens,
+    reasoningTokens: null,
+    raw: null,
+    source: 'estimated',
+    convention: 'cached-inside',
+  }
+}
