@@ -149,7 +149,10 @@ for (const target of theatre.targets) {
           }
           const last = await turn(stage, messages, stepTool)
           assert.equal(textOf(last), loopEnd)
-          const results = stage.seen().at(-1)?.view.turns.flatMap((one) => one.toolResults.map((result) => result.text))
+          const results = stage
+            .seen()
+            .at(-1)
+            ?.view.turns.flatMap((one) => one.toolResults.map((result) => result.text))
           assert.deepEqual(results, ['result 1', 'result 2', 'result 3', 'result 4', 'result 5'])
         })
       }
@@ -177,7 +180,11 @@ for (const target of theatre.targets) {
           },
         ],
       })
-      const results = stage.seen().at(-1)?.view.turns.flatMap((one) => one.toolResults) ?? []
+      const results =
+        stage
+          .seen()
+          .at(-1)
+          ?.view.turns.flatMap((one) => one.toolResults) ?? []
       const failed = results.find((result) => result.text.includes('no such city'))
       const carried = target.protocol === 'messages' && target.dialect === 'anthropic'
       assert.ok(failed?.isError || /error/i.test(failed?.text ?? '') || carried, `told as ${JSON.stringify(failed)}`)

@@ -68,7 +68,7 @@ async function schemaOf(protocol: Protocol): Promise<object> {
     skipTypeCheck: true,
     topRef: true,
   }).createSchema('*')
-  dropConvenience(schema)
+  relax(schema)
   mkdirSync(work, { recursive: true })
   const temporary = `${path}.${process.pid}`
   writeFileSync(temporary, JSON.stringify(schema))
@@ -76,13 +76,20 @@ async function schemaOf(protocol: Protocol): Promise<object> {
   return schema
 }
 
-/** The SDK adds `output_text` to a Response by itself; no server sends it, also not inside events. */
-function dropConvenience(node: unknown): void {
+/**
+ * Where the types ask for more than the services do: `output_text` is added to a Response by the SDK itself and
+ * never sent, also not inside events; `detail` of an input image has a default, and the vendor's own examples
+ * leave it out.
+ */
+function relax(node: unknown): void {
   if (typeof node !== 'object' || node === null) return
-  if ('required' in node && Array.isArray(node.required) && node.required.includes('access_programs')) {
-    node.required = node.required.filter((name) => name !== 'output_text')
+  if ('required' in node && Array.isArray(node.required)) {
+    if (node.required.includes('access_programs'))
+      node.required = node.required.filter((name) => name !== 'output_text')
+    if (JSON.stringify(node).includes('"const":"input_image"'))
+      node.required = node.required.filter((name) => name !== 'detail')
   }
-  for (const inner of Object.values(node)) dropConvenience(inner)
+  for (const inner of Object.values(node)) relax(inner)
 }
 
 function fingerprint(protocol: Protocol): string {

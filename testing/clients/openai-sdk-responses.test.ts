@@ -130,7 +130,10 @@ for (const target of theatre.targets) {
         }
         const last = await turn(stage, input, stepTool)
         assert.equal(last.output_text, loopEnd)
-        const results = stage.seen().at(-1)?.view.turns.flatMap((one) => one.toolResults.map((result) => result.text))
+        const results = stage
+          .seen()
+          .at(-1)
+          ?.view.turns.flatMap((one) => one.toolResults.map((result) => result.text))
         assert.deepEqual(results, ['result 1', 'result 2', 'result 3', 'result 4', 'result 5'])
       })
     }
@@ -213,7 +216,10 @@ for (const target of theatre.targets) {
           thrown = true
         }
         assert.ok(!heard.includes('response.completed') && !heard.includes('response.incomplete'), heard.join(' '))
-        assert.ok(thrown || heard.at(-1) === 'response.failed' || heard.at(-1) === 'error', `${scene}: ${heard.join(' ')}`)
+        assert.ok(
+          thrown || heard.at(-1) === 'response.failed' || heard.at(-1) === 'error',
+          `${scene}: ${heard.join(' ')}`,
+        )
       }
     })
   })

@@ -3,13 +3,7 @@
  * protocol, so one expectation holds for every pair of door and upstream.
  */
 
-import {
-  scripts,
-  toolResultsOf,
-  type Answer,
-  type ConversationView,
-  type Script,
-} from '@portolan-testing/mock-upstream'
+import { scripts, toolResultsOf, type Answer, type ConversationView, type Script } from '../mock-upstream/src/index.ts'
 
 /** A real picture: one red pixel. */
 export const redPixelPng =

@@ -10,12 +10,7 @@
  */
 
 import assert from 'node:assert/strict'
-import {
-  startMockUpstream,
-  type Dialect,
-  type MockUpstream,
-  type RecordedRequest,
-} from '@portolan-testing/mock-upstream'
+import { startMockUpstream, type Dialect, type MockUpstream, type RecordedRequest } from '../mock-upstream/src/index.ts'
 import { startGateway, type RunningGateway, type UpstreamEntry } from './gateway.ts'
 import { makeJudge, type Judge, type JudgedType } from './judges.ts'
 import { scenes, type SceneName } from './scenes.ts'
@@ -69,7 +64,7 @@ export async function openTheatre(door: Door, only?: (target: Target) => boolean
   const judge = await makeJudge()
   const playing = targets.filter((target) => (only?.(target) ?? true) && (!direct || target.protocol === door))
   const suppliers = new Map<Target, MockUpstream>()
-  for (const target of playing) suppliers.set(target, await startSupplier(target, judge))
+  for (const target of playing) suppliers.set(target, await startSupplier(target, door, judge))
   let gateway: RunningGateway | undefined
   if (!direct) gateway = await startGateway(gatewaySetup(suppliers))
   const tapsByTarget = new Map<Target, Awaited<ReturnType<typeof startTap>>>()
@@ -126,13 +121,15 @@ function modelName(target: Target, scene: SceneName): string {
   return `${target.name}.${scene}`
 }
 
-function startSupplier(target: Target, judge: Judge): Promise<MockUpstream> {
+function startSupplier(target: Target, door: Door, judge: Judge): Promise<MockUpstream> {
   return startMockUpstream({
     script: scenes.plain,
     scenes,
     dialect: target.dialect,
     apiKeys: ['stand-in-key'],
     models: [target.model],
+    // What we write ourselves keeps to the safe form; what a client wrote is passed on as it is.
+    refuseNullContent: target.protocol !== door,
     judge: (request) => {
       const type = requestType(request)
       const fault = type ? judge(type, request.json) : undefined

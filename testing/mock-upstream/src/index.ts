@@ -13,6 +13,7 @@ export {
   type SeenToolResult,
   type SeenTurn,
 } from './recorded-request.ts'
+export { protocolOfPath, sides } from './protocols.ts'
 export type { Finding, Violation } from './violation.ts'
 export { openSeal, sealReasoning } from './mint.ts'
 export * as scripts from './scripts.ts'

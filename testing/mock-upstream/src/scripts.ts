@@ -76,9 +76,14 @@ export function describeImages(view: ConversationView): string {
     .join('; ')
 }
 
-/** Answers with a value that fits the asked schema when it is the usual example; says so when nothing was asked. */
-export function structured(value: unknown = { city: 'Genoa', degrees: 21 }): Script {
+/**
+ * Answers with the value where a structure was asked for: by a format, by a tool that is there for nothing else
+ * (what clients do for models without formats), or by the word JSON. Says so when nothing was asked.
+ */
+export function structured(value: Record<string, unknown> = { city: 'Genoa', degrees: 21 }): Script {
   return (request) => {
+    const [tool] = request.view.tools
+    if (request.view.structured === undefined && tool) return { toolCalls: [{ name: tool.name, arguments: value }] }
     const asked =
       request.view.structured !== undefined || /json/i.test(lastUserText(request.view) + systemText(request.view))
     return { text: asked ? JSON.stringify(value) : 'No structure was asked for.' }

@@ -360,7 +360,7 @@ describe('mock upstream', () => {
   ]
   for (const [name, path, body, headers, message, dialect] of refusals) {
     it(`refuses ${name}`, async () => {
-      await restart({ script: scripts.plainText(), dialect })
+      await restart({ script: scripts.plainText(), dialect, refuseNullContent: true })
       const told = await post(url + path, body, headers)
       assert.equal(told.status, 400)
       assert.match(told.json.error.message, message)

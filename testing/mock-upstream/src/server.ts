@@ -31,6 +31,8 @@ export interface MockUpstreamOptions {
   models?: string[]
   /** `false` lets unknown fields through on the strict dialects. Default true. */
   refuseUnknownFields?: boolean
+  /** DeepSeek only: null content is refused beside tool calls too. Default false, as measured in 2026-08. */
+  refuseNullContent?: boolean
   /** DeepSeek only. Default `tools`. */
   reasoningPassback?: RuleContext['reasoningPassback']
   /** `record` keeps violations without refusing the request. Default `refuse`. */
@@ -261,6 +263,7 @@ class StandIn {
       dialect: request.dialect,
       headers: request.headers,
       refuseUnknownFields: this.#options.refuseUnknownFields ?? true,
+      refuseNullContent: this.#options.refuseNullContent ?? false,
       reasoningPassback: this.#options.reasoningPassback ?? (request.dialect === 'deepseek' ? 'tools' : 'off'),
       saidReasoning: this.#saidReasoning,
     }

@@ -225,8 +225,7 @@ function deepSeekRules(body: JsonObject, context: RuleContext): Finding[] {
           message: `The reasoning passed back differs from what was said before call ${asText(item.call_id)}.`,
         })
       }
-    } else if (item.type === 'message' && item.role === 'assistant') return
-    else reasoning = ''
+    } else if (item.role !== 'assistant') reasoning = ''
   })
   return findings
 }
