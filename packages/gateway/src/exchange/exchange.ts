@@ -205,13 +205,14 @@ export class Exchange {
     try {
       this.#facts.attempts++
       this.#facts.target = target
+      this.#observer.restart()
       const inProcess = upstream.definition.transport === 'in-process'
       const context: OutboundContext = {
         sealer: this.#parts.sealer,
         recall: (callId) => this.#parts.store.recall(callId, this.#start.key.id),
         requestId: this.#start.requestId,
         createdSec: Math.floor(this.#start.startedAtMs / 1000),
-        lossPolicy: route.lossPolicy,
+        lossPolicy: route.lossPolicy ?? target.upstream.lossPolicy,
       }
       const outbound = inProcess
         ? prepareInProcess(inbound, target, context)

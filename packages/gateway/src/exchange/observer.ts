@@ -39,6 +39,17 @@ export class Observer {
     return this.#recall !== null
   }
 
+  /** A new attempt begins: an earlier one said nothing that the caller saw, so nothing of it may count. */
+  restart(): void {
+    this.usage = noUsage
+    this.usageReported = false
+    this.servedModel = null
+    this.upstreamId = null
+    this.meaningful = false
+    this.ended = false
+    this.error = null
+  }
+
   observe(event: CanonicalEvent): void {
     this.#recall?.observe(event)
     switch (event.type) {

@@ -426,7 +426,9 @@ export class Relay implements HttpSink {
   }
 
   #answerHeaders(): ClientHeaders {
-    const type = this.#plan.same ? String(this.#headers['content-type'] ?? 'application/json') : 'application/json'
+    // A stream that was put together for a caller who wanted none is JSON, whatever the upstream called it.
+    const forwarded = this.#plan.same && this.#mode === 'json'
+    const type = forwarded ? String(this.#headers['content-type'] ?? 'application/json') : 'application/json'
     return { ...this.#plan.headers(), ...forwardedHeaders(this.#headers), 'content-type': type }
   }
 
