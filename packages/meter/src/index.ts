@@ -13,6 +13,7 @@ export { costOf, costTiers, priceRequest, type CostTier, type RequestCost } from
 export { formatDecimal, parseDecimal, type Decimal } from './decimal.ts'
 export { MeterError, meterErrors, type MeterErrorCode } from './errors.ts'
 export { selfHostedPrice, zeroPrice, type FixedRates } from './fixed-price.ts'
+export { forecastBudget, type DailySpend, type Forecast, type ForecastInput } from './forecast.ts'
 export {
   disagreements,
   toPriceFile,
