@@ -93,6 +93,14 @@ for (const door of protocols)
         }
       })
 
+      if (name.startsWith('open-'))
+        it('gives the reasoning of every tool loop back once, shown, hidden or dropped by the client', () => {
+          const sent = upstreamBound(door, dialect, requests.at(-1) ?? [], 29).join('\n')
+          for (const entry of requests.at(-1) ?? [])
+            if (entry.kind === 'assistant' && entry.calls.length > 0)
+              assert.equal(sent.split(`"${entry.reasoning}"`).length - 1, 1, entry.reasoning)
+        })
+
       it('sends every text, call and result of the session once', () => {
         const sent = upstreamBound(door, dialect, requests.at(-1) ?? [], 29).join('\n')
         for (const entry of requests.at(-1) ?? []) {

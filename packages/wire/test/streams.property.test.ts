@@ -170,6 +170,58 @@ function terminals(events: readonly CanonicalEvent[]): string[] {
   return events.filter((event) => event.type === 'response-end' || event.type === 'error').map((event) => event.type)
 }
 
+/** Events of all three protocols with members mixed up. */
+const eventTypes =
+  `response.created response.output_item.added response.output_item.done response.output_text.delta response.refusal.delta
+  response.output_text.done response.content_part.done response.reasoning_text.delta response.reasoning_summary_text.delta
+  response.function_call_arguments.delta response.function_call_arguments.done response.custom_tool_call_input.delta
+  response.completed response.incomplete response.failed message_start content_block_start content_block_delta
+  content_block_stop message_delta message_stop ping error chat.completion.chunk message reasoning function_call
+  custom_tool_call output_text text thinking tool_use text_delta input_json_delta thinking_delta signature_delta`.split(
+    /\s+/,
+  )
+const eventMembers =
+  `type item item_id output_index content_index delta text arguments input part response output index content_block
+  message usage choices finish_reason tool_calls id call_id name partial_json thinking signature stop_reason content
+  status error code function summary annotations encrypted_content input_tokens`.split(/\s+/)
+const { hostile } = fc.letrec((tie) => ({
+  hostile: fc.oneof(
+    { depthSize: 'small', withCrossShrink: true },
+    fc.constantFrom<unknown>(null, 0, 1, 2, -1, '', 'a', '{"x"', 'i1', 'tool_use', 'stop', ...eventTypes),
+    fc.dictionary(fc.constantFrom(...eventMembers), tie('hostile'), { maxKeys: 6, noNullPrototype: true }),
+    fc.array(tie('hostile'), { maxLength: 2 }),
+  ),
+}))
+const hostileEvent = fc.record({
+  type: fc.constantFrom(...eventTypes),
+  data: fc.dictionary(fc.constantFrom(...eventMembers), hostile, { maxKeys: 6, noNullPrototype: true }),
+})
+
+/** The grammar of `canonical/event.ts`; an error may leave blocks open. */
+function assertGrammatical(events: readonly CanonicalEvent[]): void {
+  const open = new Map<number, string>()
+  const used = new Set<number>()
+  for (const [at, event] of events.entries()) {
+    const isTerminal = event.type === 'response-end' || event.type === 'error'
+    assert.equal(isTerminal, at === events.length - 1, `terminal event at ${at} of ${events.length}`)
+    const [, kind, step] = /^(text|reasoning|tool-call)-(start|delta|end)$/.exec(event.type) ?? []
+    if (kind === undefined || !('key' in event)) continue
+    if (step === 'start') {
+      assert.ok(!used.has(event.key), 'a key is used once')
+      assert.ok(
+        [...open.values()].every((other) => other === 'tool-call' && kind === 'tool-call'),
+        'no overlap',
+      )
+      used.add(event.key)
+      open.set(event.key, kind)
+    } else assert.equal(open.get(event.key), kind)
+    if (step === 'end') open.delete(event.key)
+    if (step === 'delta')
+      assert.notEqual('text' in event ? event.text : 'argumentsDelta' in event && event.argumentsDelta, '')
+  }
+  if (events.at(-1)?.type === 'response-end') assert.equal(open.size, 0, 'everything is closed')
+}
+
 for (const protocol of protocols)
   describe(`streams of ${protocol}`, () => {
     it('say after writing and reading what the canonical events said', () => {
@@ -218,6 +270,18 @@ for (const protocol of protocols)
           assert.deepEqual(read(protocol, chunks), read(protocol, [bytes]))
         }),
         { seed, numRuns: 100 },
+      )
+    })
+
+    it('keep the grammar and end once, whatever an upstream sends', () => {
+      fc.assert(
+        fc.property(fc.array(hostileEvent, { maxLength: 10 }), (messages) => {
+          const text = messages.map(
+            ({ type, data }) => `event: ${type}\ndata: ${JSON.stringify({ ...data, type })}\n\n`,
+          )
+          assertGrammatical(read(protocol, [Buffer.from(text.join(''))]))
+        }),
+        { seed, numRuns: 1000 },
       )
     })
 

@@ -134,9 +134,10 @@ class ResponsesStream {
         return this.#arguments(item, rest(item.text, textOf(data.input)))
       }
       case 'response.completed':
-      case 'response.incomplete':
       case 'response.done':
         return this.#finish(data.response)
+      case 'response.incomplete':
+        return this.#finish({ ...(isObject(data.response) ? data.response : {}), status: 'incomplete' })
       case 'response.failed':
       case 'response.cancelled': {
         const error = readStreamError(isObject(data.response) ? data.response.error : null)
@@ -398,7 +399,7 @@ class ResponsesStream {
   }
 
   #endCall(item: ReadItem): void {
-    if (item.block === null || item.block.ended) return
+    if (item.call === null || item.block === null || item.block.ended) return
     item.block.ended = true
     this.#emit({ type: 'tool-call-end', key: item.block.key })
   }
