@@ -10,7 +10,8 @@ export interface ModelConfig {
   readonly name: string
   /** Upstreams in order of preference; `model` null: the same name. */
   readonly route: readonly { readonly upstream: string; readonly model: string | null }[]
-  readonly lossPolicy: LossPolicy
+  /** Null: as the upstream that answers has it. */
+  readonly lossPolicy: LossPolicy | null
   /** Path of a `tokenizer.json` for exact token counts; null: estimates. */
   readonly tokenizer: string | null
 }

@@ -18,7 +18,8 @@ export interface ModelRoute {
   /** The name callers use. */
   readonly name: string
   readonly targets: readonly RouteTarget[]
-  readonly lossPolicy: LossPolicy
+  /** Null: as the upstream that answers has it. */
+  readonly lossPolicy: LossPolicy | null
   /** Path of a `tokenizer.json` for exact counts; null: none. */
   readonly tokenizer: string | null
 }
@@ -51,7 +52,7 @@ export class RouteTable {
     const targets = this.#upstreams
       .filter((upstream) => upstream.serves(model))
       .map((upstream) => ({ upstream, model }))
-    return targets.length === 0 ? null : { name: model, targets, lossPolicy: 'warn', tokenizer: null }
+    return targets.length === 0 ? null : { name: model, targets, lossPolicy: null, tokenizer: null }
   }
 
   /** Names for GET /models: configured ones, then those that upstreams list without patterns. */

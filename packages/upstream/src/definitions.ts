@@ -39,3 +39,8 @@ export function definitionOf(
     throw new UpstreamError('UPSTREAM_BAD_CONFIG', `${setting} is set, but ${kind} has no dated profiles.`, { setting })
   return undated[kind]
 }
+
+/** Dated behaviours that a kind can be configured for, oldest first; empty where there is only one behaviour. */
+export function profilesOf(kind: UpstreamKind): readonly string[] {
+  return kind === 'deepseek' ? Object.keys(deepSeekProfiles).sort() : []
+}

@@ -12,7 +12,7 @@ export type {
 } from './capabilities.ts'
 export { upstreamKinds } from './capabilities.ts'
 export { chooseAddress, type AddressChoice } from './choose-address.ts'
-export { definitionOf } from './definitions.ts'
+export { definitionOf, profilesOf } from './definitions.ts'
 export { demoModel } from './demo/generate.ts'
 export { UpstreamError, upstreamErrors, type UpstreamErrorCode, type UpstreamErrorOptions } from './errors.ts'
 export {

@@ -22,27 +22,37 @@ const upstream = z
       .array(z.enum(protocols as [string, ...string[]]))
       .min(1)
       .optional()
-      .describe('Which protocols to speak with it; default: all that the kind has.'),
+      .describe('Which protocols to speak with it; default: those marked as used in the reference of upstreams.'),
     profile: z.string().optional().describe('Dated behaviour of the service, for kinds that have it, e.g. 2026-11.'),
     models: z.array(z.string()).optional().describe('Models it serves, by its own names.'),
     prices: z
       .union([
         z.string(),
-        z.strictObject({ input: rate, output: rate, cacheRead: rate.optional(), cacheWrite: rate.optional() }),
+        z.strictObject({
+          input: rate.describe('Prompt tokens that were not cached.'),
+          output: rate.describe('Answer tokens, reasoning included.'),
+          cacheRead: rate.optional().describe('Prompt tokens served from a cache; default: as input.'),
+          cacheWrite: rate.optional().describe('Prompt tokens written to a cache; default: as input.'),
+        }),
       ])
       .optional()
       .describe('A vendor of the price book, "free", or rates of your own per 1,000,000 tokens.'),
     timeouts: z
       .strictObject({
-        connectMs: milliseconds.optional(),
-        firstByteMs: milliseconds.optional(),
-        idleMs: milliseconds.optional(),
+        connectMs: milliseconds.optional().describe('Connection and TLS; default 10,000.'),
+        firstByteMs: milliseconds
+          .optional()
+          .describe('From sending to the head of the answer, so over queue and prefill; default 900,000.'),
+        idleMs: milliseconds.optional().describe('Longest silence within an answer; default 300,000.'),
       })
       .optional()
-      .describe('Milliseconds; 0: none. Defaults: 10,000 to connect, 900,000 to the first byte, 300,000 of silence.'),
+      .describe('Milliseconds; 0: none.'),
     concurrency: z.int().min(1).optional().describe('Requests at once; more wait in line.'),
     midSystem: z.enum(['in-place', 'user-wrap']).optional().describe('System messages among the others.'),
-    lossy: z.enum(['warn', 'strict', 'silent']).optional(),
+    lossy: z
+      .enum(['warn', 'strict', 'silent'])
+      .optional()
+      .describe('For models whose own `lossy` is not set; default: warn.'),
     stripBillingLine: z
       .boolean()
       .optional()
@@ -56,7 +66,15 @@ const upstream = z
 
 const model = z.strictObject({
   route: z
-    .array(z.union([name, z.strictObject({ upstream: name, model: z.string().optional() })]))
+    .array(
+      z.union([
+        name,
+        z.strictObject({
+          upstream: name.describe('A name from `upstreams`.'),
+          model: z.string().optional().describe("This upstream's own name of the model."),
+        }),
+      ]),
+    )
     .min(1)
     .describe('Upstreams in order of preference; the next one answers when one fails before its first byte.'),
   model: z.string().optional().describe("The upstreams' own name of the model; default: the same name."),
@@ -71,8 +89,14 @@ export const configSchema = z
   .strictObject({
     listen: z.string().optional().describe('host:port; default 127.0.0.1:4114.'),
     data: z.string().optional().describe('Directory of ledger, keys and secrets; default .portolan beside this file.'),
-    upstreams: z.record(name, upstream).optional(),
-    models: z.record(z.string().min(1).max(200), model).optional(),
+    upstreams: z
+      .record(name, upstream)
+      .optional()
+      .describe('Suppliers by a name of your choice; default: those whose usual keys are in the environment.'),
+    models: z
+      .record(z.string().min(1).max(200), model)
+      .optional()
+      .describe('Names that callers use. A name that is not here goes to the upstreams that know it.'),
     limits: z
       .strictObject({
         bodyBytes: z.int().min(1024).optional().describe('Largest request body; default 64 MiB.'),
@@ -80,7 +104,8 @@ export const configSchema = z
         clientStallMs: milliseconds.optional().describe('How long a caller may refuse to read; default 300,000.'),
         drainMs: milliseconds.optional().describe('How long answers in flight may take at shutdown; default 30,000.'),
       })
-      .optional(),
+      .optional()
+      .describe('What one request may take.'),
     keepAliveMs: milliseconds
       .optional()
       .describe('Silent streams get a keep-alive this often; default 10,000; 0: never.'),
@@ -95,10 +120,19 @@ export const configSchema = z
     workers: z.int().min(1).max(64).optional().describe('Processes that serve doors; default 1.'),
     ledger: z
       .strictObject({
-        synchronous: z.enum(['NORMAL', 'FULL']).optional().describe('FULL survives a power cut as well.'),
+        synchronous: z
+          .enum(['NORMAL', 'FULL'])
+          .optional()
+          .describe('NORMAL (default) survives a crash of the process, FULL a power cut as well.'),
       })
-      .optional(),
-    log: z.strictObject({ level: z.enum(['debug', 'info', 'warn', 'error', 'silent']).optional() }).optional(),
+      .optional()
+      .describe('The ledger file.'),
+    log: z
+      .strictObject({
+        level: z.enum(['debug', 'info', 'warn', 'error', 'silent']).optional().describe('Default: warn.'),
+      })
+      .optional()
+      .describe('JSON lines on standard error.'),
   })
   .describe('portolan.yaml')
 

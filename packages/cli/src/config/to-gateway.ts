@@ -74,7 +74,7 @@ function modelOf(name: string, model: NonNullable<FileConfig['models']>[string],
         ? { upstream: target, model: model.model ?? null }
         : { upstream: target.upstream, model: target.model ?? model.model ?? null },
     ),
-    lossPolicy: model.lossy ?? 'warn',
+    lossPolicy: model.lossy ?? null,
     tokenizer: model.tokenizer === undefined ? null : resolve(directory, model.tokenizer),
   }
 }
