@@ -1,4 +1,14 @@
 /** Public surface of `store`. */
+export {
+  periodOf,
+  type BudgetInput,
+  type BudgetPeriod,
+  type BudgetState,
+  type BudgetStore,
+  type ReserveInput,
+  type ReserveResult,
+  type SettleResult,
+} from './budgets.ts'
 export { StoreError, storeErrors, type StoreErrorCode } from './errors.ts'
 export { defaultMemoryBounds, InProcessReasoningMemory, type MemoryBounds } from './in-process-memory.ts'
 export {

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, it } from 'node:test'
 import { DatabaseSync } from 'node:sqlite'
+import { budgetsConformance } from './budgets-conformance.ts'
 import { keysConformance } from './keys-conformance.ts'
 import { ledgerConformance } from './ledger-conformance.ts'
 import { memoryConformance } from './memory-conformance.ts'
@@ -42,6 +43,7 @@ after(() => {
 })
 
 describe('sqlite ledger', () => ledgerConformance(() => openStore().ledger))
+describe('sqlite budgets', () => budgetsConformance(() => openStore().budgets))
 describe('sqlite keys', () => keysConformance(() => openStore().keys))
 describe('sqlite reasoning memory', () =>
   memoryConformance((memoryBounds) => openStore({ memoryBounds, memoryKey: new Uint8Array(32).fill(9) }).memory))

@@ -1,7 +1,8 @@
-/** Everything embedded, in one file of a data directory: ledger, keys and reasoning memory. */
+/** Everything embedded, in one file of a data directory: ledger, keys, budgets and reasoning memory. */
 import { join } from 'node:path'
 import { InProcessReasoningMemory, type MemoryBounds } from '../in-process-memory.ts'
 import type { ReasoningMemory } from '../memory.ts'
+import { SqliteBudgetStore } from './budgets.ts'
 import { openDatabase } from './database.ts'
 import { SqliteKeyStore } from './keys.ts'
 import { SqliteLedger } from './ledger.ts'
@@ -22,6 +23,7 @@ export interface SqliteStore {
   readonly path: string
   readonly ledger: SqliteLedger
   readonly keys: SqliteKeyStore
+  readonly budgets: SqliteBudgetStore
   readonly memory: ReasoningMemory
   /** Maintenance statements (`PRAGMA`, `VACUUM INTO`); never with text from a caller. */
   exec(sql: string): void
@@ -38,6 +40,7 @@ export function openSqliteStore(options: SqliteStoreOptions): SqliteStore {
     path,
     ledger: new SqliteLedger(database),
     keys: new SqliteKeyStore(database),
+    budgets: new SqliteBudgetStore(database),
     memory:
       memoryKey === undefined
         ? new InProcessReasoningMemory(memoryBounds)
