@@ -86,7 +86,7 @@ function fileSource(part: WireObject, at: string): MediaSource {
 }
 
 /** `data:` addresses are inline bytes, everything else stays an address. */
-export function mediaOfUrl(url: string): MediaSource {
+function mediaOfUrl(url: string): MediaSource {
   if (!url.startsWith('data:')) return { kind: 'url', url }
   const comma = url.indexOf(',')
   const [mediaType, ...parameters] = url.slice('data:'.length, comma).split(';')

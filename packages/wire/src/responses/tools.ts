@@ -28,7 +28,7 @@ const knownFunctionMembers = new Set([
   'defer_loading',
 ])
 /** Where a namespace's own description rides: the canonical tool knows only the namespace's name. */
-export const namespaceDescription = 'namespace_description'
+const namespaceDescription = 'namespace_description'
 
 export function readTools(value: unknown): Tool[] {
   if (value === undefined || value === null) return []
