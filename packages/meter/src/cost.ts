@@ -6,7 +6,7 @@
  * the tiers with the largest fractions, ties in the order of `costTiers`. The law "pricing is additive over
  * disjoint usage" holds for `exactNanos`, before that rounding; rounded rows may differ from the rounded sum.
  */
-import { add, compare, floor, formatDecimal, multiply, roundHalfEven, zero, type Decimal } from './decimal.ts'
+import { add, ceiling, compare, floor, formatDecimal, multiply, roundHalfEven, zero, type Decimal } from './decimal.ts'
 import {
   isUnpriced,
   priceAt,
@@ -194,4 +194,23 @@ function withoutPrice(
   tiers: readonly CostTier[],
 ): RequestCost {
   return { currency, versionId, totalNanos: null, tierNanos, exactNanos: null, unpriced: { reason, message, tiers } }
+}
+
+/**
+ * The largest bill that a request can come to under a price: for reserving budget before it is sent.
+ *
+ * Every prompt token at the dearest prompt rate (a miss, a hit or a write: not known yet), every allowed output
+ * token, rounded up. Null when a rate is not listed: no bound, so a budget cannot be promised to hold.
+ *
+ * @param promptTokens an upper bound of the prompt; the price must have been looked up with the same number.
+ */
+export function largestCost(price: Price, promptTokens: number, maxOutputTokens: number): bigint | null {
+  if (![promptTokens, maxOutputTokens].every((count) => Number.isSafeInteger(count) && count >= 0)) return null
+  const { miss, hit, write5m, write1h, output } = billedRates(price.rates)
+  if (miss === null || output === null) return null
+  let dearest = miss
+  for (const rate of [hit, write5m, write1h]) if (rate !== null && compare(rate, dearest) > 0) dearest = rate
+  const prompt = multiply({ digits: BigInt(promptTokens), scale: 0 }, dearest)
+  const answer = multiply({ digits: BigInt(maxOutputTokens), scale: 0 }, output)
+  return ceiling(multiply(add(prompt, answer), nanosPerUnitPerMillion))
 }

@@ -9,7 +9,7 @@ export {
 } from './cache-simulator.ts'
 export { isPeak, zoneOffsetMs, type PeakSchedule } from './calendar.ts'
 export { comparePrices, type ComparedSide, type PriceComparison, type TrafficMix } from './compare.ts'
-export { costOf, costTiers, priceRequest, type CostTier, type RequestCost } from './cost.ts'
+export { costOf, costTiers, largestCost, priceRequest, type CostTier, type RequestCost } from './cost.ts'
 export { formatDecimal, parseDecimal, type Decimal } from './decimal.ts'
 export { MeterError, meterErrors, type MeterErrorCode } from './errors.ts'
 export { selfHostedPrice, zeroPrice, type FixedRates } from './fixed-price.ts'

@@ -2,7 +2,16 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import * as fc from 'fast-check'
-import { checkUsage, costOf, costTiers, isUnpriced, priceAt, priceRequest, selfHostedPrice } from '@portolan/meter'
+import {
+  checkUsage,
+  costOf,
+  largestCost,
+  costTiers,
+  isUnpriced,
+  priceAt,
+  priceRequest,
+  selfHostedPrice,
+} from '@portolan/meter'
 import { add, compare, parseDecimal } from '../src/decimal.ts'
 import { bundledBook, usageOf } from './bundled-book.ts'
 
@@ -84,6 +93,17 @@ describe('laws of the bill', () => {
         assert.ok(rivals.length === 0 || record.status === 'promo')
       }),
       { seed: 3, numRuns: 500 },
+    )
+  })
+
+  it('no request costs more than what is reserved for it', () => {
+    fc.assert(
+      fc.property(counts, prices, (tokens, price) => {
+        const usage = usageOf(tokens)
+        const bound = largestCost(price, usage.inputTokens ?? 0, tokens.output) ?? assert.fail()
+        assert.ok((costOf(usage, price).totalNanos ?? assert.fail()) <= bound)
+      }),
+      { seed: 5 },
     )
   })
 
