@@ -31,8 +31,13 @@ export interface HttpCall {
 }
 
 export interface HttpTimeouts {
-  /** From sending to the first byte of the answer's head. 0 = none. Made for long prefills. */
+  /**
+   * From sending to the first byte of the answer's body. 0 = none. Made for long prefills: some engines send the
+   * head at once and then nothing until the whole prompt is read.
+   */
   readonly firstByteMs: number
+  /** Connection and TLS. Default: the client's. */
+  readonly connectMs?: number
   /** Longest gap between two pieces of the answer's body. Comments count as activity. 0 = none. */
   readonly idleMs: number
 }
@@ -64,7 +69,8 @@ export interface HttpClientOptions {
 }
 
 export class HttpClient {
-  readonly #pools = new Map<string, Pool>()
+  /** By origin and time to connect, which is a property of a pool. */
+  readonly #pools = new Map<string, { readonly origin: string; readonly pool: Pool }>()
   readonly #options: HttpClientOptions
 
   constructor(options: HttpClientOptions = {}) {
@@ -74,7 +80,7 @@ export class HttpClient {
   send(call: HttpCall, sink: HttpSink): HttpHandle {
     const exchange = new Exchange(call, sink)
     try {
-      this.#pool(call.origin).dispatch(
+      this.#pool(call.origin, call.timeouts.connectMs ?? this.#options.connectMs ?? 10_000).dispatch(
         {
           path: call.path,
           method: call.method,
@@ -96,7 +102,7 @@ export class HttpClient {
 
   /** Open connections and queued requests by origin, for metrics and leak tests. */
   stats(): { origin: string; connected: number; pending: number; running: number }[] {
-    return [...this.#pools].map(([origin, pool]) => ({
+    return [...this.#pools.values()].map(({ origin, pool }) => ({
       origin,
       connected: pool.stats.connected,
       pending: pool.stats.pending,
@@ -107,13 +113,13 @@ export class HttpClient {
   async close(): Promise<void> {
     const pools = [...this.#pools.values()]
     this.#pools.clear()
-    await Promise.all(pools.map((pool) => pool.destroy()))
+    await Promise.all(pools.map(({ pool }) => pool.destroy()))
   }
 
-  #pool(origin: string): Pool {
-    let pool = this.#pools.get(origin)
+  #pool(origin: string, connectMs: number): Pool {
+    const name = `${origin} ${connectMs}`
+    let pool = this.#pools.get(name)?.pool
     if (!pool) {
-      const connectMs = this.#options.connectMs ?? 10_000
       pool = new Pool(origin, {
         connections: this.#options.connections ?? 1024,
         pipelining: 1,
@@ -124,7 +130,7 @@ export class HttpClient {
         maxHeaderSize: this.#options.maxHeaderBytes ?? 64 * 1024,
         connect: { timeout: connectMs, keepAlive: true, keepAliveInitialDelay: 15_000 },
       })
-      this.#pools.set(origin, pool)
+      this.#pools.set(name, { origin, pool })
     }
     return pool
   }
@@ -153,6 +159,7 @@ class Exchange implements Dispatcher.DispatchHandler, HttpHandle {
   #done = false
   #aborted = false
   #paused = false
+  #bodyBegan = false
 
   constructor(call: HttpCall, sink: HttpSink) {
     this.#call = call
@@ -186,6 +193,7 @@ class Exchange implements Dispatcher.DispatchHandler, HttpHandle {
       return
     }
     this.#stage = 'sent-no-byte'
+    // Until a byte of the body came; from then on the idle time counts.
     const { firstByteMs } = this.#call.timeouts
     if (firstByteMs > 0)
       this.#timer = setTimeout(() => this.#timeout('UPSTREAM_TIMEOUT_FIRST_BYTE', firstByteMs), firstByteMs)
@@ -199,7 +207,6 @@ class Exchange implements Dispatcher.DispatchHandler, HttpHandle {
     // 1xx heads are announcements; the answer is still to come.
     if (this.#done || status < 200) return
     this.#stage = 'streaming'
-    this.#armIdle()
     const encoding = String(headers['content-encoding'] ?? 'identity').toLowerCase()
     const decoder = decoderFor(encoding)
     if (decoder) {
@@ -224,7 +231,11 @@ class Exchange implements Dispatcher.DispatchHandler, HttpHandle {
 
   onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
     if (this.#done) return
-    this.#timer?.refresh()
+    if (this.#bodyBegan) this.#timer?.refresh()
+    else {
+      this.#bodyBegan = true
+      this.#armIdle()
+    }
     if (!this.#decoder) this.#deliver(chunk)
     else if (!this.#decoder.write(chunk)) {
       controller.pause()

@@ -44,7 +44,7 @@ export interface UpstreamConfig {
 export interface UpstreamTimeouts {
   /** Connection and TLS. */
   readonly connectMs: number
-  /** From sending to the head of the answer; covers queueing there and the whole prefill. 0: none. */
+  /** From sending to the first byte of the answer's body; covers queueing there and the whole prefill. 0: none. */
   readonly firstByteMs: number
   /** Longest silence within an answer; comments count as activity. 0: none. */
   readonly idleMs: number

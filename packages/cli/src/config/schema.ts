@@ -42,7 +42,7 @@ const upstream = z
         connectMs: milliseconds.optional().describe('Connection and TLS; default 10,000.'),
         firstByteMs: milliseconds
           .optional()
-          .describe('From sending to the head of the answer, so over queue and prefill; default 900,000.'),
+          .describe("From sending to the first byte of the answer's body, so over queue and prefill; default 900,000."),
         idleMs: milliseconds.optional().describe('Longest silence within an answer; default 300,000.'),
       })
       .optional()
