@@ -48,7 +48,9 @@ export function parseConfig(text: string, label: string, env: NodeJS.ProcessEnv)
   const value: unknown = document.toJS() ?? {}
   const parsed = configSchema.safeParse(value)
   if (!parsed.success) {
-    const issue = parsed.error.issues[0]!
+    // A misspelt member is also a missing one; the misspelling is what to say.
+    const { issues } = parsed.error
+    const issue = issues.find(({ code }) => code === 'unrecognized_keys') ?? issues[0]!
     const path = issue.path.map((part) => (typeof part === 'symbol' ? String(part) : part))
     const unknown = issue.code === 'unrecognized_keys' ? issue.keys[0] : undefined
     const at = offsetOf(document, unknown === undefined ? path : [...path, unknown], unknown !== undefined)
