@@ -68,6 +68,8 @@ export function withRecalledReasoning(
   let changed = false
   const restored = messages.map((message: Readonly<Record<string, unknown>> | null) => {
     if (message?.['role'] !== 'assistant' || typeof message[field] === 'string') return message
+    // A token that came back carries the reasoning; text beside it could only contradict a signature.
+    if (Array.isArray(message['reasoning_details']) && message['reasoning_details'].length > 0) return message
     const known = idsOf(message)
       .map(recall)
       .find((call) => call !== null)

@@ -174,7 +174,7 @@ function writeReasoning(
   if (item.redacted === true && item.token?.family === 'anthropic')
     return [{ type: 'redacted_thinking', data: item.token.data }]
   const text = item.text ?? item.summary.join('\n\n')
-  const signature = signatureOf(item.token, text, toolArguments, context)
+  const signature = signatureOf(item.token, text, toolArguments, context, item.id)
   if (text === '' && signature === '') return []
   return [{ type: 'thinking', thinking: hidesThinking(context) ? '' : text, signature }]
 }
@@ -184,16 +184,24 @@ export function hidesThinking(context: AnswerContext): boolean {
   return context.request.thinking?.display === 'omitted'
 }
 
-/** The upstream's own signature if this protocol's clients can carry it, else a token of ours, else none. */
+/**
+ * The upstream's own signature if this protocol's clients can carry it, else a token of ours, else none. A token
+ * of another protocol (encrypted reasoning) rides inside ours, or its issuer would think from nothing on the
+ * next turn (litellm#39339).
+ */
 export function signatureOf(
   token: ReasoningItem['token'],
   text: string,
   toolArguments: Readonly<Record<string, string>>,
   context: AnswerContext,
+  id?: string,
 ): string {
   if (token !== null && (token.family === 'anthropic' || token.family === 'portolan')) return token.data
-  if (context.sealer === null || text === '') return ''
-  return context.sealer.seal({ family: context.upstreamFamily, reasoning: text, toolArguments })
+  if (context.sealer === null || (text === '' && token === null)) return ''
+  const content = { family: context.upstreamFamily, reasoning: text, toolArguments }
+  if (token === null) return context.sealer.seal(content)
+  const inner = { family: token.family, data: token.data, ...(id === undefined ? {} : { id }) }
+  return context.sealer.seal({ ...content, token: inner })
 }
 
 /** Citations in this protocol's shapes; null when there are none, as the 1.x types want. */

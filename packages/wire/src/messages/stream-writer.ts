@@ -41,6 +41,8 @@ interface WaitingReasoning {
   /** Everything thought in this block: what its signature is made from. */
   whole: string
   token: ReasoningItem['token']
+  /** The item's id where it came from, if it had one. */
+  id?: string
   readonly redacted: boolean
   ended: boolean
 }
@@ -124,6 +126,7 @@ class MessagesStreamWriter implements StreamWriter {
       }
       case 'reasoning-start':
         if (event.redacted) this.#reasoningOf(event.key, true)
+        else if (event.id !== undefined) this.#reasoningOf(event.key, false).id = event.id
         break
       case 'reasoning-delta': {
         const block = this.#reasoningOf(event.key, false)
@@ -326,7 +329,7 @@ class MessagesStreamWriter implements StreamWriter {
       this.#open({ type: 'redacted_thinking', data: head.token.data })
       return
     }
-    const signature = signatureOf(head.token, head.whole, {}, this.#context)
+    const signature = signatureOf(head.token, head.whole, {}, this.#context, head.id)
     if (signature === '') return
     this.#open({ type: 'thinking', thinking: '', signature: '' })
     this.#delta({ type: 'signature_delta', signature })

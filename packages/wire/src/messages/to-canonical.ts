@@ -324,13 +324,24 @@ function readReasoning(block: WireBlock, reading: AssistantReading): ReasoningIt
     for (const [callId, text] of Object.entries(opened.toolArguments)) reading.sealedArguments.set(callId, text)
   const text = opened?.reasoning || shown || null
   if (text === null && data === '') return null
+  const inner = opened?.token
   return {
     kind: 'reasoning',
     text,
     summary: [],
-    token: data === '' ? null : { family: ours ? 'portolan' : 'anthropic', data },
-    ...(redacted ? { redacted } : {}),
+    token: inner
+      ? { family: familyOf(inner.family), data: inner.data }
+      : data === ''
+        ? null
+        : { family: ours ? 'portolan' : 'anthropic', data },
+    ...(inner?.id === undefined ? {} : { id: inner.id }),
+    ...(redacted || inner?.redacted ? { redacted: true } : {}),
   }
+}
+
+/** Families in a sealed token are text; one that we do not know goes back to nobody. */
+function familyOf(family: string): NonNullable<ReasoningItem['token']>['family'] {
+  return family === 'anthropic' || family === 'openai' ? family : 'unknown'
 }
 
 /**
