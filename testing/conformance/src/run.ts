@@ -1,0 +1,80 @@
+/** Plays the cases against a gateway, a few at a time, and tells how each ended. */
+import { Client } from './client.ts'
+import type { ConformanceCase } from './case.ts'
+import type { DoorProtocol } from './heard.ts'
+import { NotVisible, Room, type RoomOptions } from './room.ts'
+import type { ScriptedUpstream } from './scripted-upstream.ts'
+
+export type VerdictKind = 'pass' | 'fail' | 'unseen'
+
+export interface Verdict {
+  readonly id: number
+  readonly door: DoorProtocol
+  readonly title: string
+  readonly verdict: VerdictKind
+  /** Why it failed, or what could not be seen. */
+  readonly reason: string | null
+}
+
+export interface RunOptions {
+  readonly url: string
+  readonly key: string
+  readonly upstream: ScriptedUpstream
+  readonly cases: readonly ConformanceCase[]
+  /** Only these doors; default: all. */
+  readonly doors?: readonly DoorProtocol[]
+  readonly modelPrefix?: string
+  readonly silenceMs: number
+  readonly ledger?: RoomOptions['ledger']
+  readonly onVerdict?: (verdict: Verdict) => void
+}
+
+/** A case at one door uses one model name, so cases run side by side, but the doors of one case do not. */
+const sideBySide = 8
+
+export async function runConformance(options: RunOptions): Promise<readonly Verdict[]> {
+  const client = new Client(options.url, options.key)
+  const waiting = [...options.cases]
+  const verdicts: Verdict[] = []
+  const worker = async (): Promise<void> => {
+    for (let next = waiting.shift(); next !== undefined; next = waiting.shift())
+      for (const door of next.doors) {
+        if (options.doors && !options.doors.includes(door)) continue
+        const verdict = await play(next, door, client, options)
+        verdicts.push(verdict)
+        options.onVerdict?.(verdict)
+      }
+  }
+  try {
+    await Promise.all(Array.from({ length: sideBySide }, worker))
+  } finally {
+    client.close()
+  }
+  return verdicts.sort((a, b) => a.id - b.id || a.door.localeCompare(b.door))
+}
+
+async function play(one: ConformanceCase, door: DoorProtocol, client: Client, options: RunOptions): Promise<Verdict> {
+  const room = new Room({
+    id: one.id,
+    door,
+    client,
+    upstream: options.upstream,
+    modelPrefix: options.modelPrefix ?? '',
+    silenceMs: options.silenceMs,
+    ledger: options.ledger ?? null,
+  })
+  const verdict = (kind: VerdictKind, reason: string | null): Verdict => ({
+    id: one.id,
+    door,
+    title: one.title,
+    verdict: kind,
+    reason,
+  })
+  try {
+    await one.check(room)
+    return verdict('pass', null)
+  } catch (error) {
+    const message = error instanceof Error ? error.message : String(error)
+    return verdict(error instanceof NotVisible ? 'unseen' : 'fail', message)
+  }
+}
