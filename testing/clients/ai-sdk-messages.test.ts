@@ -12,9 +12,9 @@ playAll(theatre, {
   name: 'anthropic',
   targets: theatre.targets,
   model: (stage) => createAnthropic({ apiKey: stage.key, baseURL: `${stage.baseUrl}/v1` })(stage.model),
-  // Structure by a forced tool is what this provider does for models it does not know; DeepSeek's own service takes
-  // forced tools only without thinking. The gateway must cope with both at once.
+  // For models it does not know this provider forces a tool instead of asking for a format, and Anthropic's own
+  // service takes no forced tool beside thinking; nor does DeepSeek's, where the gateway has to cope with it.
   structuredOptions: (target) =>
-    direct && target.dialect === 'deepseek' ? { anthropic: { thinking: { type: 'disabled' } } } : undefined,
+    direct || target.dialect === 'anthropic' ? { anthropic: { thinking: { type: 'disabled' } } } : undefined,
   providerOptions: { anthropic: { thinking: { type: 'adaptive' } } },
 })

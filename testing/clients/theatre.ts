@@ -185,7 +185,7 @@ function judgeExchange(judge: Judge, door: Door, exchange: Exchange, target: Tar
   if (forwarded && target.dialect !== 'openai' && target.dialect !== 'anthropic') return undefined
   const text = exchange.body.toString('utf8')
   if (exchange.status >= 400) return judgeError(door, text)
-  const type = String(exchange.headers['content-type'] ?? '')
+  const type = exchange.headers['content-type'] ?? ''
   if (!type.startsWith('text/event-stream')) return judge(answerTypes[door], JSON.parse(text))
   for (const block of text.split('\n\n').slice(0, -1)) {
     const data = /^data: (.*)$/m.exec(block)?.[1]

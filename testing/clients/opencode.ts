@@ -1,0 +1,37 @@
+/** opencode, run mode: one configuration for two of our doors. */
+
+import type { Agent } from './agent-plays.ts'
+import { whyAbsent } from './agent-process.ts'
+
+export async function opencode(provider: '@ai-sdk/openai-compatible' | '@ai-sdk/anthropic'): Promise<Agent> {
+  return {
+    name: `opencode run (${provider})`,
+    absent: await whyAbsent('opencode'),
+    run: (stage, prompt) => ({
+      bin: 'opencode',
+      arguments: ['run', '--model', `portolan/${stage.model}`, prompt],
+      environment: {
+        OPENCODE_DISABLE_MODELS_FETCH: '1',
+        OPENCODE_DISABLE_AUTOUPDATE: '1',
+        OPENCODE_DISABLE_LSP_DOWNLOAD: '1',
+      },
+      homeFiles: {
+        '.config/opencode/opencode.json': JSON.stringify({
+          autoupdate: false,
+          share: 'disabled',
+          permission: { bash: 'allow' },
+          provider: {
+            portolan: {
+              npm: provider,
+              name: 'Portolan',
+              options: { baseURL: `${stage.baseUrl}/v1`, apiKey: stage.key },
+              models: { [stage.model]: { name: stage.model, tool_call: true, reasoning: true } },
+            },
+          },
+        }),
+      },
+    }),
+    // It prints the error and ends with 0.
+    tellsFailure: () => true,
+  }
+}
