@@ -264,12 +264,14 @@ export class Exchange {
         (result) => {
           clearTimeout(linger)
           if (result.kind === 'gone') handle.abort()
-          // The answer is complete; an upstream that keeps its connection open afterwards is not waited for.
-          else if (result.kind === 'done') linger = setTimeout(() => handle.abort(), 1000).unref()
+          // The answer is complete; an upstream that keeps its connection open afterwards is not waited for. Where
+          // it has closed already no timer is set: it would hold the whole exchange in memory for its second.
+          else if (result.kind === 'done' && !ended) linger = setTimeout(() => handle.abort(), 1000).unref()
           resolve(result)
         },
       )
       let linger: NodeJS.Timeout | undefined
+      let ended = false
       const place = upstream.locate(outbound.address!, traits)
       const handle = this.#parts.http.send(
         {
@@ -293,10 +295,14 @@ export class Exchange {
             return more
           },
           onEnd: () => {
+            ended = true
             clearTimeout(linger)
             relay.onEnd()
           },
-          onFail: (error, stage) => relay.onFail(error, stage),
+          onFail: (error, stage) => {
+            ended = true
+            relay.onFail(error, stage)
+          },
         },
       )
       this.#client.onGone(() => relay.leave())
