@@ -203,7 +203,6 @@ export class Room {
 }
 
 function accepted(received: Received): Received {
-  if (process.env['DEBUG_SENT']) console.error(received.text)
   assert.deepEqual(received.violations, [], `its supplier would refuse the request: ${show(received.body)}`)
   return received
 }
