@@ -16,6 +16,7 @@ import { pathToFileURL } from 'node:url'
 import { smallConfig } from '../config/small-configs.ts'
 import { Model } from '../forward/model.ts'
 import { numericModes } from '../forward/run.ts'
+import { logSumExp } from '../sampling/log-probabilities.ts'
 import type { Checkpoint } from './checkpoint.ts'
 import { writeGguf } from './gguf.ts'
 import { randomCheckpoint, seededUniform } from './random-checkpoint.ts'
@@ -70,7 +71,7 @@ async function compare(
   checkpoint: Checkpoint,
   ids: readonly number[],
   cacheType: 'F32' | 'F16',
-): Promise<{ maximum: number; sameChoice: number }> {
+): Promise<{ maximum: number; sameChoice: number; summary: string }> {
   assert.ok('llama' in loaded)
   const { vocabSize } = checkpoint.config
   const path = join(folder, 'model.gguf')
@@ -92,9 +93,15 @@ async function compare(
   const [result] = ours.forward([{ state: ours.newState(), ids }], { logits: 'all' })
   let maximum = 0
   let sameChoice = 0
+  let furthestApart = 0
   for (let at = 0; at < ids.length; at++) {
     const logits = theirs[at]?.next.logits
     assert.equal(logits?.size, vocabSize, `logits at position ${at}`)
+    const theirLogits = Float32Array.from({ length: vocabSize }, (_, id) => logits.get(id)!)
+    furthestApart = Math.max(
+      furthestApart,
+      variation(theirLogits, result!.logits.subarray(at * vocabSize, (at + 1) * vocabSize)),
+    )
     let [theirBest, ourBest] = [0, 0]
     for (let id = 0; id < vocabSize; id++) {
       const ourLogit = (of: number) => result!.logits[at * vocabSize + of]!
@@ -104,7 +111,16 @@ async function compare(
     }
     if (theirBest === ourBest) sameChoice++
   }
-  return { maximum, sameChoice }
+  const summary = `${cacheType} cache: largest logit difference ${maximum.toExponential(1)}, largest total variation ${furthestApart.toExponential(1)}, ${sameChoice} of ${ids.length} choices equal`
+  return { maximum, sameChoice, summary }
+}
+
+/** Total variation between the next-token distributions of two rows of logits: 0 equal, 1 disjoint. */
+function variation(one: Float32Array, other: Float32Array): number {
+  const [first, second] = [logSumExp(one), logSumExp(other)]
+  let sum = 0
+  for (let id = 0; id < one.length; id++) sum += Math.abs(Math.exp(one[id]! - first) - Math.exp(other[id]! - second))
+  return sum / 2
 }
 
 describe('llama.cpp on exported models', { skip: 'reason' in loaded ? loaded.reason : false }, () => {
@@ -138,23 +154,25 @@ describe('llama.cpp on exported models', { skip: 'reason' in loaded ? loaded.rea
     ],
   ]
   for (const [name, overrides] of shapes) {
-    it(`agrees to 1e-4 and on every choice over 300 positions of ${name}`, async () => {
-      const { maximum, sameChoice } = await compare(
+    it(`agrees to 1e-4 and on every choice over 300 positions of ${name}`, async (test) => {
+      const { maximum, sameChoice, summary } = await compare(
         randomCheckpoint(smallConfig({ ...large, ...overrides }), 21),
         ids,
         'F32',
       )
+      test.diagnostic(summary)
       assert.ok(maximum <= 1e-4, `largest difference ${maximum}`)
       assert.equal(sameChoice, ids.length)
     })
   }
 
-  it('differs only by F16 rounding of rows with its default cache', async () => {
-    const { sameChoice } = await compare(
+  it('differs only by F16 rounding of rows with its default cache', async (test) => {
+    const { sameChoice, summary } = await compare(
       randomCheckpoint(smallConfig({ ...large, compress_ratios: [0, 4, 128, 4] }), 21),
       ids,
       'F16',
     )
+    test.diagnostic(summary)
     assert.ok(sameChoice >= 0.97 * ids.length, `${sameChoice} of ${ids.length} choices`)
   })
 })
