@@ -8,6 +8,6 @@ interface LlamaModule {
   getLlama(options: object): Promise<{ dispose(): Promise<void> }>
 }
 
-const { getLlama }: LlamaModule = await import(pathToFileURL(process.argv[2] ?? '').href)
-const llama = await getLlama({ gpu: false, build: 'never', skipDownload: true, logLevel: 'error' })
+const module: LlamaModule = await import(pathToFileURL(process.argv[2] ?? '').href)
+const llama = await module.getLlama({ gpu: false, build: 'never', skipDownload: true, logLevel: 'error' })
 await llama.dispose()

@@ -41,20 +41,23 @@ function refusal(): string | null {
   return `Loading it ends with ${signal ?? `exit code ${status}`}: ${said.trim()}`
 }
 
-const obstacle = prepare()
-const reason = obstacle ?? refusal()
-if (reason !== null) {
-  console.log(`Skipped: llama.cpp is not available here. ${reason}`)
-} else {
-  const { status } = spawnSync(
-    process.execPath,
-    [
-      '--conditions=source',
-      '--test',
-      '--test-reporter=spec',
-      resolve(root, 'packages/model/src/checkpoint/llama-cpp.test.ts'),
-    ],
-    { cwd: root, stdio: 'inherit', env: { ...process.env, PORTOLAN_LLAMA_CPP: entry } },
-  )
-  process.exitCode = status ?? 1
+// Only as a program: an entry that names this very file by mistake must not start it again.
+if (import.meta.main) {
+  const obstacle = prepare()
+  const reason = obstacle ?? refusal()
+  if (reason !== null) {
+    console.log(`Skipped: llama.cpp is not available here. ${reason}`)
+  } else {
+    const { status } = spawnSync(
+      process.execPath,
+      [
+        '--conditions=source',
+        '--test',
+        '--test-reporter=spec',
+        resolve(root, 'packages/model/src/checkpoint/llama-cpp.test.ts'),
+      ],
+      { cwd: root, stdio: 'inherit', env: { ...process.env, PORTOLAN_LLAMA_CPP: entry } },
+    )
+    process.exitCode = status ?? 1
+  }
 }
