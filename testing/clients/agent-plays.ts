@@ -67,11 +67,16 @@ export function playAgent(theatre: Theatre, agent: Agent, targets: readonly Targ
   }
 }
 
-/** The shell really ran: its output came back to the supplier, every one, in order. */
+/**
+ * The shell really ran: its output came back to the supplier, every one. Agents send results in the order in
+ * which they ended; a translation puts them back into the order of the calls.
+ */
 function assertOutputs(stage: Stage, total: number): void {
   const last = stage.seen().findLast((request) => toolResultsOf(request.view).length === total)
   assert.ok(last, 'no request with all results')
-  const results = toolResultsOf(last.view)
-  for (const [i, result] of results.entries())
-    assert.match(result.text, new RegExp(agentOutput(i + 1)), JSON.stringify(results))
+  const texts = toolResultsOf(last.view).map((result) => result.text)
+  const steps = texts.map((text) => /step-\d+-\d+/.exec(text)?.[0])
+  if (stage.target.protocol === stage.door) steps.sort()
+  const expected = Array.from({ length: total }, (_, i) => agentOutput(i + 1))
+  assert.deepEqual(steps, expected, JSON.stringify(texts))
 }

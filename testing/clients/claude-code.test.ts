@@ -1,14 +1,17 @@
 /** Claude Code, print mode, at the Messages door: the agent that checks the life of every block. */
 
 import { after } from 'node:test'
-import { playAgent } from './agent-plays.ts'
+import { agentTargets, playAgent, type Agent } from './agent-plays.ts'
 import { whyAbsent } from './agent-process.ts'
-import { openTheatre } from './theatre.ts'
+import { direct, openTheatre } from './theatre.ts'
 
 const theatre = await openTheatre('messages')
 after(() => theatre.close())
 
-playAgent(theatre, {
+// It sends a system message among the others, which DeepSeek's own service refuses: only the gateway can help there.
+const targets = agentTargets(theatre).filter((target) => !direct || target.dialect !== 'deepseek')
+
+const claude: Agent = {
   name: 'claude -p',
   absent: await whyAbsent('claude'),
   run: (stage, prompt) => ({
@@ -28,4 +31,6 @@ playAgent(theatre, {
       DISABLE_AUTOUPDATER: '1',
     },
   }),
-})
+}
+
+playAgent(theatre, claude, targets)

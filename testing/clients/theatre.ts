@@ -132,10 +132,21 @@ function startSupplier(target: Target, door: Door, judge: Judge): Promise<MockUp
     refuseNullContent: target.protocol !== door,
     judge: (request) => {
       const type = requestType(request)
-      const fault = type ? judge(type, request.json) : undefined
+      const fault = type ? judge(type, withoutNullReasoning(request.json)) : undefined
       return fault ? [{ path: '', message: `(vendor's types) ${fault}` }] : []
     },
   })
+}
+
+/** The vendor's own agent (codex 0.169) replays reasoning items with `content: null`, which the types do not have. */
+function withoutNullReasoning(body: unknown): unknown {
+  if (typeof body !== 'object' || body === null || !('input' in body) || !Array.isArray(body.input)) return body
+  const input = (body.input as unknown[]).map((item) => {
+    if (typeof item !== 'object' || item === null || !('content' in item) || item.content !== null) return item
+    const { content: _content, ...rest } = item
+    return rest
+  })
+  return { ...body, input }
 }
 
 function requestType(request: RecordedRequest): JudgedType | undefined {

@@ -280,6 +280,12 @@ function thinkingRules(body: JsonObject, context: RuleContext): Finding[] {
   const thinking = asObject(body.thinking)
   const choice = asObject(body.tool_choice).type
   if (thinking.type === 'enabled') {
+    if (typeof thinking.budget_tokens !== 'number' || thinking.budget_tokens < 1024) {
+      findings.push({
+        path: 'thinking.budget_tokens',
+        message: 'thinking.enabled.budget_tokens: Input should be greater than or equal to 1024',
+      })
+    }
     if (Number(thinking.budget_tokens) >= Number(body.max_tokens)) {
       findings.push({ path: 'max_tokens', message: '`max_tokens` must be greater than `thinking.budget_tokens`.' })
     }

@@ -156,11 +156,9 @@ export const messagesRequestSchema = {
       required: ['type'],
       properties: {
         type: { enum: ['enabled', 'disabled', 'adaptive', 'between_tools'] },
-        budget_tokens: { type: 'integer', minimum: 1024 },
+        budget_tokens: { type: 'integer' },
         display: { enum: ['summarized', 'omitted', null] },
       },
-      if: { properties: { type: { const: 'enabled' } } },
-      then: { required: ['budget_tokens'] },
       additionalProperties: false,
     },
     output_config: {
