@@ -20,6 +20,12 @@ export function callNames(context: Pick<AnswerContext, 'request' | 'toolNames'>)
   for (const tool of tools)
     for (const spelling of spellingsOf(tool)) meant.set(spelling, meant.has(spelling) ? null : tool)
 
+  // Models put tools of any namespace under their own word for the group, too, where no flat tool claims it.
+  const claimed = new Set(meant.keys())
+  for (const tool of tools)
+    for (const spelling of tool.namespace === null ? [] : glued(inventedNamespace, tool.name))
+      if (!claimed.has(spelling)) meant.set(spelling, meant.has(spelling) ? null : tool)
+
   const names = new Map<string, { name: string; namespace: string | null; custom: boolean }>()
   for (const [spelling, tool] of meant) if (tool !== null) names.set(spelling, callerOf(tool))
   // A declared flat name is never an invention.
@@ -33,9 +39,12 @@ export function callNames(context: Pick<AnswerContext, 'request' | 'toolNames'>)
 }
 
 function spellingsOf(tool: FunctionTool | CustomTool): string[] {
-  const namespace = tool.namespace ?? inventedNamespace
-  const glued = joints.map((joint) => `${namespace}${joint}${tool.name}`)
-  return tool.namespace === null ? glued : [...glued, tool.name]
+  const together = glued(tool.namespace ?? inventedNamespace, tool.name)
+  return tool.namespace === null ? together : [...together, tool.name]
+}
+
+function glued(namespace: string, name: string): string[] {
+  return joints.map((joint) => `${namespace}${joint}${name}`)
 }
 
 function callerOf(tool: FunctionTool | CustomTool): { name: string; namespace: string | null; custom: boolean } {

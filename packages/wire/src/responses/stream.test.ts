@@ -206,6 +206,8 @@ describe('a Responses stream', () => {
     ['shell__exec', 'exec', 'shell'],
     ['shell.exec', 'exec', 'shell'],
     ['exec', 'exec', 'shell'],
+    ['functions__exec', 'exec', 'shell'],
+    ['functions.exec', 'exec', 'shell'],
     ['functions__read', 'read', undefined],
     ['functions.read', 'read', undefined],
     ['read', 'read', undefined],
