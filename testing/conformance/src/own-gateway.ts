@@ -39,8 +39,8 @@ const flavours: Readonly<Record<UpstreamFlavour, { readonly config: Json; readon
     openai: { config: { kind: 'openai', protocols: ['responses'] }, sent: (name) => `gpt-5.5/${name}` },
   }
 
-/** Earlier than the usual ten seconds, so that the case about keep-alives need not wait; later than any retry. */
-export const ownKeepAliveMs = 2500
+/** Much earlier than the usual ten seconds, so that the case about keep-alives need not wait. */
+export const ownKeepAliveMs = 500
 
 export async function startOwnGateway(cases: readonly ConformanceCase[], upstreamPort: number): Promise<OwnGateway> {
   const directory = await mkdtemp(join(tmpdir(), 'portolan-conformance-'))

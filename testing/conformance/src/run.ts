@@ -14,6 +14,7 @@ export interface Verdict {
   readonly verdict: VerdictKind
   /** Why it failed, or what could not be seen. */
   readonly reason: string | null
+  readonly tookMs: number
 }
 
 export interface RunOptions {
@@ -34,10 +35,11 @@ const sideBySide = 8
 
 export async function runConformance(options: RunOptions): Promise<readonly Verdict[]> {
   const client = new Client(options.url, options.key)
+  // From the end, because the cases that wait for something stand there.
   const waiting = [...options.cases]
   const verdicts: Verdict[] = []
   const worker = async (): Promise<void> => {
-    for (let next = waiting.shift(); next !== undefined; next = waiting.shift())
+    for (let next = waiting.pop(); next !== undefined; next = waiting.pop())
       for (const door of next.doors) {
         if (options.doors && !options.doors.includes(door)) continue
         const verdict = await play(next, door, client, options)
@@ -63,12 +65,14 @@ async function play(one: ConformanceCase, door: DoorProtocol, client: Client, op
     silenceMs: options.silenceMs,
     ledger: options.ledger ?? null,
   })
+  const startedAt = performance.now()
   const verdict = (kind: VerdictKind, reason: string | null): Verdict => ({
     id: one.id,
     door,
     title: one.title,
     verdict: kind,
     reason,
+    tookMs: Math.round(performance.now() - startedAt),
   })
   try {
     await one.check(room)

@@ -117,7 +117,7 @@ export class ScriptedUpstream {
       violations: violationsOf(protocol, body, headers, stage.judge),
     }
     response.once('close', () => {
-      if (!response.writableFinished && !response.req.socket.writableEnded) received.abortedAt = performance.now()
+      if (!response.writableFinished) received.abortedAt = performance.now()
     })
     response.on('error', () => {})
     stage.received.push(received)

@@ -134,13 +134,10 @@ export const lifeCycle: readonly ConformanceCase[] = [
         const heard = room.readStream(told, body)
         return heard.error === null ? textOf(heard) : `error: ${heard.error.message}`
       }
-      const [good, bad] = await Promise.all([
-        quiet(pong),
-        // A second scene under the same name would race with the first one; the order is kept by waiting.
-        sleep(room.silenceMs + 400).then(() =>
-          quiet(() => stream(frame({ error: { message: 'engine died', type: 'invalid_request_error', code: null } }))),
-        ),
-      ])
+      const good = await quiet(pong)
+      const bad = await quiet(() =>
+        stream(frame({ error: { message: 'engine died', type: 'invalid_request_error', code: null } })),
+      )
       assert.equal(good, 'PONG')
       assert.match(bad, /error: .*engine died/)
     },
@@ -207,10 +204,12 @@ export const lifeCycle: readonly ConformanceCase[] = [
           if (room.door === 'messages' && status !== '413') assert.equal(refusal.type, word)
         }
       }
+      if (room.door === 'chat') return
+      // Our own refusals speak the same words.
       room.stage('chat', pong)
-      const wrong = room.door === 'responses' ? { input: 7 } : { messages: 'no list' }
-      const refusal = await room.refused(ask(room.door === 'chat' ? 'chat' : room.door, { more: wrong as Json }))
-      assert.ok(refusal.status === 400 || room.door === 'chat')
+      const wrong: Json = room.door === 'responses' ? { input: 7 } : { messages: 'no list' }
+      const refusal = await room.refused(ask(room.door, { more: wrong }))
+      assert.deepEqual([refusal.status, refusal.type], [400, 'invalid_request_error'])
     },
   },
   {
@@ -264,9 +263,10 @@ export const lifeCycle: readonly ConformanceCase[] = [
       const heard = await room.ask(ask('chat', { more: { n: 2 } }))
       assert.deepEqual(heard.texts, ['heads', 'tails'])
       room.stage('messages', pong)
-      const refusal = await room.refused(ask('chat', { more: { n: 2 } }))
-      assert.equal(refusal.status, 400)
-      assert.match(refusal.message, /\bn\b|choice/)
+      const told = await room.post(ask('chat', { more: { n: 2 } }))
+      assert.equal(told.status, 400)
+      room.readError(told)
+      assert.match(told.text, /"param":"n"/)
       assert.equal(room.received.length, 0)
     },
   },

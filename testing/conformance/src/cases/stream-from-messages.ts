@@ -154,8 +154,16 @@ export const streamFromMessages: readonly ConformanceCase[] = [
     upstreams: ['messages'],
     async check(room) {
       room.stage('messages', () => stream(start(), overloaded))
-      const early = await room.refused(ask(room.door))
-      assert.equal(early.status, room.door === 'messages' ? 529 : 503)
+      const early = await room.post(ask(room.door))
+      if (early.status === 200) {
+        // A gateway that asks again may have bridged the pause by a keep-alive: then the stream has begun.
+        assert.match(early.text, /^:|^event: ping/)
+        const heard = room.readStream(early, ask(room.door))
+        assert.deepEqual([heard.parts, heard.error?.message], [[], 'Overloaded'])
+      } else {
+        assert.equal(early.status, room.door === 'messages' ? 529 : 503)
+        assert.match(room.readError(early).message, /Overloaded/)
+      }
       // Nothing was said yet, so the request may be sent again; then the second answer counts, and it alone.
       room.stage('messages', (_, turn) =>
         turn === 0 ? stream(start(), overloaded) : messagesStream([text(0, 'All', ' is', ' well')]),

@@ -232,7 +232,7 @@ export const usageFromChat: readonly ConformanceCase[] = [
       assert.equal(reasoningOf(heard), 'AC')
       assert.equal(textOf(heard), 'bd')
       room.stage('chat', () => chatError(400, 'max_tokens is too large: 999999', 'BadRequestError'))
-      const refusal = await room.refused(ask(room.door))
+      const refusal = await room.refused(ask(room.door, { stream: false }))
       assert.equal(refusal.status, 400)
       assert.equal(refusal.type, 'invalid_request_error')
       assert.match(refusal.message, /max_tokens is too large: 999999/)
