@@ -84,9 +84,7 @@ async function settle(
   { batch, rows }: Extract<WorkerMessage, { type: 'rows' }>,
 ): Promise<void> {
   const results = await Promise.allSettled(rows.map((row) => writer.append(row)))
-  const errors = results.map((result) =>
-    result.status === 'fulfilled' ? null : String((result.reason as Error).message),
-  )
+  const errors = results.map((result) => (result.status === 'fulfilled' ? null : (result.reason as Error).message))
   say(worker, { type: 'settled', batch, errors })
 }
 

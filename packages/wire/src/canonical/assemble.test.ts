@@ -9,9 +9,23 @@ const answer: CanonicalResponse = {
   model: 'm',
   createdSec: 7,
   items: [
-    { kind: 'reasoning', text: 'need the weather', summary: [], token: { family: 'anthropic', data: 'sig' }, redacted: false, id: undefined },
+    {
+      kind: 'reasoning',
+      text: 'need the weather',
+      summary: [],
+      token: { family: 'anthropic', data: 'sig' },
+      redacted: false,
+      id: undefined,
+    },
     { kind: 'assistant-text', parts: [{ type: 'text', text: 'Let me look.' }], refusal: false },
-    { kind: 'tool-call', callId: 'c1', name: 'weather', namespace: null, argumentsText: '{"city":"Oslo","n":1.0}', custom: false },
+    {
+      kind: 'tool-call',
+      callId: 'c1',
+      name: 'weather',
+      namespace: null,
+      argumentsText: '{"city":"Oslo","n":1.0}',
+      custom: false,
+    },
     { kind: 'tool-call', callId: 'c2', name: 'time', namespace: null, argumentsText: '', custom: false },
   ],
   stop: 'tool-call',
@@ -42,7 +56,13 @@ describe('assemble and disassemble', () => {
     assembler.push({ type: 'tool-call-delta', key: 0, argumentsDelta: '{"x"' })
     assembler.push({ type: 'tool-call-delta', key: 1, argumentsDelta: '{}' })
     assembler.push({ type: 'tool-call-delta', key: 0, argumentsDelta: ':1}' })
-    assembler.push({ type: 'response-end', stop: 'tool-call', stopSequence: null, refusalExplanation: null, usage: noUsage })
+    assembler.push({
+      type: 'response-end',
+      stop: 'tool-call',
+      stopSequence: null,
+      refusalExplanation: null,
+      usage: noUsage,
+    })
     const calls = assembler.response()!.items.map((item) => (item.kind === 'tool-call' ? item.argumentsText : null))
     assert.deepEqual(calls, ['{"x":1}', '{}'])
   })

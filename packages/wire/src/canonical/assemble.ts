@@ -28,7 +28,11 @@ export class ResponseAssembler {
         if (event.usage) this.#usage = event.usage
         break
       case 'text-start':
-        this.#items.set(event.key, { kind: 'assistant-text', parts: [{ type: 'text', text: '' }], refusal: event.refusal })
+        this.#items.set(event.key, {
+          kind: 'assistant-text',
+          parts: [{ type: 'text', text: '' }],
+          refusal: event.refusal,
+        })
         break
       case 'text-delta':
         this.#change(event.key, 'assistant-text', (item) => ({
@@ -38,10 +42,20 @@ export class ResponseAssembler {
         break
       case 'text-end':
         if (event.citations?.length)
-          this.#change(event.key, 'assistant-text', (item) => ({ ...item, parts: [{ ...item.parts[0]!, citations: event.citations }] }))
+          this.#change(event.key, 'assistant-text', (item) => ({
+            ...item,
+            parts: [{ ...item.parts[0]!, citations: event.citations }],
+          }))
         break
       case 'reasoning-start':
-        this.#items.set(event.key, { kind: 'reasoning', text: null, summary: [], token: null, redacted: event.redacted, id: event.id })
+        this.#items.set(event.key, {
+          kind: 'reasoning',
+          text: null,
+          summary: [],
+          token: null,
+          redacted: event.redacted,
+          id: event.id,
+        })
         break
       case 'reasoning-delta':
         this.#change(event.key, 'reasoning', (item) =>
@@ -64,7 +78,10 @@ export class ResponseAssembler {
         })
         break
       case 'tool-call-delta':
-        this.#change(event.key, 'tool-call', (item) => ({ ...item, argumentsText: item.argumentsText + event.argumentsDelta }))
+        this.#change(event.key, 'tool-call', (item) => ({
+          ...item,
+          argumentsText: item.argumentsText + event.argumentsDelta,
+        }))
         break
       case 'foreign':
         this.#foreign.push({
@@ -123,7 +140,13 @@ export class ResponseAssembler {
 
 /** The events that a stream of this answer would have had: one delta per block. */
 export function* disassemble(response: CanonicalResponse): Generator<CanonicalEvent> {
-  yield { type: 'response-start', id: response.id, model: response.model, createdSec: response.createdSec, usage: response.usage }
+  yield {
+    type: 'response-start',
+    id: response.id,
+    model: response.model,
+    createdSec: response.createdSec,
+    usage: response.usage,
+  }
   for (const [key, item] of response.items.entries()) {
     switch (item.kind) {
       case 'assistant-text': {
@@ -141,7 +164,14 @@ export function* disassemble(response: CanonicalResponse): Generator<CanonicalEv
         yield { type: 'reasoning-end', key, token: item.token }
         break
       case 'tool-call':
-        yield { type: 'tool-call-start', key, callId: item.callId, name: item.name, namespace: item.namespace, custom: item.custom }
+        yield {
+          type: 'tool-call-start',
+          key,
+          callId: item.callId,
+          name: item.name,
+          namespace: item.namespace,
+          custom: item.custom,
+        }
         if (item.argumentsText !== '') yield { type: 'tool-call-delta', key, argumentsDelta: item.argumentsText }
         yield { type: 'tool-call-end', key }
         break

@@ -1,2 +1,0 @@
-import { type Ledger } from '@portolan/store'
-export declare function ledgerConformance(open: () => Ledger | Promise<Ledger>): void
