@@ -3,6 +3,7 @@
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import type { Duplex } from 'node:stream'
 import type { Logger } from 'pino'
 import { adapterOf, type Protocol, type Sealer } from '@portolan/wire'
 import { HttpClient, RetryBudget, resolveUpstream, type Upstream } from '@portolan/upstream'
@@ -81,15 +82,25 @@ export interface Gateway {
 export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   let parts = makeParts(options, options.config, null)
   let draining = false
+  /** Answers not yet finished, by connection. */
+  const answers = new WeakMap<Duplex, Set<ServerResponse>>()
   const server = createServer(
     { keepAliveTimeout: 75_000, requestTimeout: 0, headersTimeout: 30_000 },
     (request, response) => {
+      const open = answers.get(request.socket) ?? new Set()
+      answers.set(request.socket, open.add(response))
+      response.on('close', () => open.delete(response))
       void serve(parts, draining, request, response)
     },
   )
   // A malformed request line or an oversized header is answered by node itself; nothing of ours runs.
   server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
     if (error.code === 'ECONNRESET' || !socket.writable) return
+    // Nothing may be slipped into an answer that is under way.
+    if ([...(answers.get(socket) ?? [])].some((answer) => answer.headersSent)) {
+      socket.destroy()
+      return
+    }
     const status = error.code === 'HPE_HEADER_OVERFLOW' ? '431 Request Header Fields Too Large' : '400 Bad Request'
     socket.end(`HTTP/1.1 ${status}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n`)
   })

@@ -20,6 +20,9 @@ import { ledgerRow, type RowFacts } from './exchange/row.ts'
 import { fetchWhole } from './fetch-whole.ts'
 import type { GatewayParts } from './gateway.ts'
 
+/** Largest complete answer. */
+const answerBytes = 256 << 20
+
 type PassThroughPlace = Place & { readonly route: PassThrough }
 
 export async function passThrough(
@@ -65,6 +68,7 @@ class Completion {
   readonly #observer: Observer
   readonly #facts: RowFacts
   #usage: Usage | null = null
+  #settled = false
 
   constructor(parts: GatewayParts, start: ExchangeStart, client: ClientSide) {
     this.#parts = parts
@@ -150,6 +154,7 @@ class Completion {
       let headers: ResponseHeaders = {}
       let reader: SseReader | null = null
       const whole: Buffer[] = []
+      let bytes = 0
       const finish = async (outcome: 'ok' | 'error' | 'cut' | 'aborted', last: Buffer | null): Promise<void> => {
         await this.#settle(outcome, outcome === 'aborted' ? 499 : status || 502, null)
         if (last) this.#client.send(status, this.#headers(upstream, headers), last)
@@ -179,7 +184,16 @@ class Completion {
           },
           onData: (chunk) => {
             if (!reader) {
-              whole.push(chunk)
+              bytes += chunk.length
+              if (bytes > answerBytes) {
+                handle.abort()
+                reject(
+                  new GatewayError(
+                    'GATEWAY_UPSTREAM_FAILED',
+                    'The upstream sent an answer larger than this gateway accepts.',
+                  ),
+                )
+              } else whole.push(chunk)
               return true
             }
             for (const message of reader.push(chunk)) this.#read(message.data)
@@ -192,10 +206,10 @@ class Completion {
               void finish('ok', null)
               return
             }
-            const bytes = Buffer.concat(whole)
-            this.#read(bytes.toString('utf8'))
+            const answer = Buffer.concat(whole)
+            this.#read(answer.toString('utf8'))
             if (status === 401 || status === 403) reject(new GatewayError('GATEWAY_UPSTREAM_CREDENTIALS'))
-            else void finish(status < 400 ? 'ok' : 'error', bytes)
+            else void finish(status < 400 ? 'ok' : 'error', answer)
           },
           onFail: (error: UpstreamError) => {
             if (!this.#client.committed)
@@ -252,6 +266,8 @@ class Completion {
     httpStatus: number,
     errorCode: string | null,
   ): Promise<void> {
+    if (this.#settled) return
+    this.#settled = true
     if (this.#usage === null) this.#observer.generatedChars = this.#client.bytesOut
     const row = ledgerRow(this.#parts, this.#start, this.#facts, this.#observer, {
       status,

@@ -266,7 +266,16 @@ class Exchange implements Dispatcher.DispatchHandler, HttpHandle {
 
   #deliver(chunk: Buffer): void {
     if (this.#done) return
-    if (this.#sink.onData(chunk) || this.#done) return
+    let more
+    try {
+      more = this.#sink.onData(chunk)
+    } catch (error) {
+      // A decoder's event has no caller who would catch it: the process would end.
+      this.fail(error)
+      this.#controller?.abort(new Error('answer not taken'))
+      return
+    }
+    if (more || this.#done) return
     this.#paused = true
     if (this.#decoder) this.#decoder.pause()
     else this.#controller?.pause()
@@ -278,7 +287,11 @@ class Exchange implements Dispatcher.DispatchHandler, HttpHandle {
   #end(): void {
     if (this.#done) return
     this.#finish()
-    this.#sink.onEnd()
+    try {
+      this.#sink.onEnd()
+    } catch (error) {
+      this.#sink.onFail(toUpstreamError(error, this.#stage, this.#call.name), this.#stage)
+    }
   }
 
   #armIdle(): void {

@@ -5,8 +5,15 @@
  * stalled reader cannot hold an upstream stream for ever.
  */
 import type { ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
 
 export type ClientHeaders = Record<string, string | string[]>
+
+/**
+ * Answers that wait behind another one on the same connection (pipelining). Node gives them no socket yet, so
+ * nothing tells them that the connection is gone; one listener per connection does.
+ */
+const waiting = new WeakMap<Socket, Set<() => void>>()
 
 export class ClientSide {
   readonly #response: ServerResponse
@@ -24,7 +31,10 @@ export class ClientSide {
   constructor(response: ServerResponse, stallMs: number) {
     this.#response = response
     this.#stallMs = stallMs
+    const { socket } = response.req
+    const unwatch = response.socket === null ? watchWaiting(socket, () => this.#leave()) : null
     response.on('close', () => {
+      unwatch?.()
       this.#clearStall()
       if (!response.writableFinished) this.#leave()
     })
@@ -36,7 +46,7 @@ export class ClientSide {
       this.#drainWaiter = null
       waiter?.()
     })
-    if (response.destroyed || response.socket?.destroyed) this.#leave()
+    if (response.destroyed || socket.destroyed) this.#leave()
   }
 
   get gone(): boolean {
@@ -80,6 +90,10 @@ export class ClientSide {
       this.bytesOut += typeof bytes === 'string' ? Buffer.byteLength(bytes) : bytes.length
       this.#response.end(bytes)
     } else this.#response.end()
+    this.#clearStall()
+    // What is still unsent must be read in time as well. The socket's own timer counts every byte that moves, so
+    // a slow reader of a large answer keeps its connection and one that stopped does not.
+    if (this.#response.writableLength > 0) this.#response.setTimeout(this.#stallMs, () => this.#response.destroy())
   }
 
   /** A whole answer in one piece, if headers have not gone yet. */
@@ -107,4 +121,16 @@ export class ClientSide {
     if (this.#stallTimer) clearTimeout(this.#stallTimer)
     this.#stallTimer = null
   }
+}
+
+function watchWaiting(socket: Socket, left: () => void): () => void {
+  let listeners = waiting.get(socket)
+  if (!listeners) {
+    const all = new Set<() => void>()
+    socket.once('close', () => all.forEach((listener) => listener()))
+    waiting.set(socket, all)
+    listeners = all
+  }
+  listeners.add(left)
+  return () => listeners.delete(left)
 }

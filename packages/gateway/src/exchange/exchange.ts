@@ -18,6 +18,7 @@ import {
   readShouldRetry,
   retryDelayMs,
   UpstreamError,
+  type HttpHandle,
   type RequestTraits,
 } from '@portolan/upstream'
 import { keyAllowsModel, type KeyRecord } from '@portolan/store'
@@ -246,7 +247,7 @@ export class Exchange {
   }
 
   #send(inbound: Inbound, target: RouteTarget, outbound: Outbound, traits: RequestTraits): Promise<AttemptResult> {
-    return new Promise((resolve) => {
+    return new Promise((resolve, reject) => {
       const { upstream } = target
       const relay = new Relay(
         {
@@ -263,17 +264,29 @@ export class Exchange {
         this.#observer,
         (result) => {
           clearTimeout(linger)
-          if (result.kind === 'gone') handle.abort()
+          // Nobody will read what an upstream still says after its answer was refused.
+          if (result.kind !== 'done') handle?.abort()
           // The answer is complete; an upstream that keeps its connection open afterwards is not waited for. Where
           // it has closed already no timer is set: it would hold the whole exchange in memory for its second.
-          else if (result.kind === 'done' && !ended) linger = setTimeout(() => handle.abort(), 1000).unref()
+          else if (result.kind === 'done' && !ended) linger = setTimeout(() => handle?.abort(), 1000).unref()
           resolve(result)
         },
       )
       let linger: NodeJS.Timeout | undefined
       let ended = false
+      let handle: HttpHandle | null = null
+      // A fault of ours inside a callback must end the exchange: nobody else would.
+      const guarded = (work: () => boolean): boolean => {
+        try {
+          return work()
+        } catch (error) {
+          reject(error)
+          relay.leave()
+          return true
+        }
+      }
       const place = upstream.locate(outbound.address!, traits)
-      const handle = this.#parts.http.send(
+      handle = this.#parts.http.send(
         {
           name: upstream.name,
           origin: place.origin,
@@ -284,24 +297,33 @@ export class Exchange {
           timeouts: upstream.timeouts,
         },
         {
-          onHeaders: (status, headers) => {
-            this.#facts.firstByteMs ??= performance.now() - this.#start.startedAt
-            this.#facts.upstreamRequestId = upstream.requestIdOf(headers)
-            relay.onHeaders(status, headers)
-          },
-          onData: (chunk) => {
-            const more = relay.onData(chunk)
-            if (!more) this.#client.whenDrained(() => handle.resume())
-            return more
-          },
+          onHeaders: (status, headers) =>
+            void guarded(() => {
+              this.#facts.firstByteMs ??= performance.now() - this.#start.startedAt
+              this.#facts.upstreamRequestId = upstream.requestIdOf(headers)
+              relay.onHeaders(status, headers)
+              return true
+            }),
+          onData: (chunk) =>
+            guarded(() => {
+              const more = relay.onData(chunk)
+              if (!more) this.#client.whenDrained(() => handle?.resume())
+              return more
+            }),
           onEnd: () => {
             ended = true
             clearTimeout(linger)
-            relay.onEnd()
+            guarded(() => {
+              relay.onEnd()
+              return true
+            })
           },
           onFail: (error, stage) => {
             ended = true
-            relay.onFail(error, stage)
+            guarded(() => {
+              relay.onFail(error, stage)
+              return true
+            })
           },
         },
       )
@@ -335,11 +357,14 @@ export class Exchange {
       this.#facts.outbound?.far.protocol ?? null,
       this.#start.requestId,
     )
-    const status = problem.kind === 'client-closed' ? 'aborted' : failure ? 'error' : 'refused'
+    const status =
+      problem.kind === 'client-closed' ? 'aborted' : failure || problem.kind === 'internal' ? 'error' : 'refused'
     await this.#settle(status, answer.status, problem.code)
     if (this.#client.committed) {
-      // Headers are gone (keep-alives were sent): the error is said in the stream.
-      this.#client.end(this.#facts.inbound?.stream ? answer.event : null)
+      // Headers are gone (keep-alives were sent): the error is said in the stream. A whole answer has no such
+      // place, and a proper end would pass for an empty answer: only a broken connection is honest.
+      if (this.#facts.inbound?.stream) this.#client.end(answer.event)
+      else this.#client.destroy()
       return
     }
     const headers: ClientHeaders = {
@@ -420,8 +445,8 @@ export class Exchange {
 
   #headers(target: RouteTarget, outbound: Outbound): ClientHeaders {
     const headers = this.#ownHeaders()
-    headers['x-portolan-upstream'] = target.upstream.name
-    headers['x-portolan-model'] = target.model
+    headers['x-portolan-upstream'] = headerText(target.upstream.name)
+    headers['x-portolan-model'] = headerText(target.model)
     if (outbound.translation !== null) headers['x-portolan-translation'] = outbound.translation
     if (this.#facts.upstreamRequestId !== null) headers['x-portolan-upstream-id'] = this.#facts.upstreamRequestId
     return headers
@@ -459,6 +484,11 @@ export class Exchange {
 /** Messages clients know `ping`; comments are harmless to all three, but some Messages clients count silence by events. */
 function keepAliveText(protocol: Protocol): string {
   return protocol === 'messages' ? 'event: ping\ndata: {"type":"ping"}\n\n' : ': keep-alive\n\n'
+}
+
+/** Names may be in any script, headers only in ASCII: what is not goes percent-encoded. */
+function headerText(name: string): string {
+  return name.replace(/[^\x20-\x7e]+/g, (odd) => encodeURIComponent(odd.toWellFormed()))
 }
 
 /** For bodies too large to be read: assume nothing special, and nothing repeatable. */

@@ -82,7 +82,11 @@ function streamHeaders(run: InProcessRun): ClientHeaders {
 
 function drained(client: ClientSide, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
-    client.whenDrained(resolve)
-    signal.addEventListener('abort', () => resolve(), { once: true })
+    const done = (): void => {
+      signal.removeEventListener('abort', done)
+      resolve()
+    }
+    client.whenDrained(done)
+    signal.addEventListener('abort', done, { once: true })
   })
 }

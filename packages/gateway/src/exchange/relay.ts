@@ -133,7 +133,7 @@ export class Relay implements HttpSink {
         return this.#onStreamData(chunk)
       case 'json':
         // Some servers send blank lines while a request waits; a waiting caller should see them too.
-        if (this.#plan.same && this.#collectedBytes === 0 && isBlank(chunk)) {
+        if (this.#plan.same && !this.#plan.stream && this.#collectedBytes === 0 && isBlank(chunk)) {
           this.#client.commit(this.#status, this.#answerHeaders())
           return this.#client.write(chunk, false)
         }
@@ -284,6 +284,8 @@ export class Relay implements HttpSink {
     try {
       const body: unknown = JSON.parse(text)
       if (this.#plan.same && !this.#plan.stream) {
+        if (typeof body !== 'object' || body === null || Array.isArray(body))
+          throw new TypeError('it is no JSON object')
         this.#readSameAnswer(body, text)
         this.#finishJson(this.#status, bytes)
         return
@@ -409,6 +411,8 @@ export class Relay implements HttpSink {
   #collect(chunk: Buffer, limitBytes: number): void {
     if (this.#collectedBytes + chunk.length > limitBytes) {
       if (this.#mode === 'json') this.#fault('The upstream sent an answer larger than this gateway accepts.')
+      // An error page without end: what has come says enough.
+      else this.#endError()
       return
     }
     this.#collected.push(chunk)
