@@ -258,7 +258,7 @@ export class Relay implements HttpSink {
     // The upstream's own last words, unless it died inside an event. An answer that is complete but lacks its
     // terminal line (finish reason seen, no [DONE]) gets the line its protocol promises.
     const rest = this.#boundary!.rest()
-    if (this.#sawTerminal) this.#finish({ kind: 'done', final: rest, head: null, outcome })
+    if (this.#sawTerminal) this.#finish({ kind: 'done', final: rest && delimited(rest), head: null, outcome })
     else if (error === null)
       this.#finish({ kind: 'done', final: missingTerminal(this.#plan.door), head: null, outcome })
     else this.#finish({ kind: 'done', final: this.#errorEvent(error), head: null, outcome })
@@ -468,6 +468,13 @@ function isTerminal(protocol: string, event: string | null, data: string): boole
     event === 'response.failed' ||
     event === 'error'
   )
+}
+
+/** A last event without its blank line is an event that careful clients never see (agent-vision-toolkit#5). */
+function delimited(event: Buffer): Buffer {
+  const text = event.toString('latin1')
+  if (/(\n\n|\r\n\r\n|\r\r)$/.test(text)) return event
+  return Buffer.concat([event, Buffer.from(/[\r\n]$/.test(text) ? '\n' : '\n\n')])
 }
 
 /** What a finished answer lacks when the upstream forgot its terminal line; only Chat can be finished without one. */
