@@ -76,7 +76,7 @@ function assertOutputs(stage: Stage, total: number): void {
   assert.ok(last, 'no request with all results')
   const texts = toolResultsOf(last.view).map((result) => result.text)
   const steps = texts.map((text) => /step-\d+-\d+/.exec(text)?.[0])
-  if (stage.target.protocol === stage.door) steps.sort()
+  if (stage.target.protocol === stage.door) steps.sort((a, b) => String(a).localeCompare(String(b)))
   const expected = Array.from({ length: total }, (_, i) => agentOutput(i + 1))
   assert.deepEqual(steps, expected, JSON.stringify(texts))
 }

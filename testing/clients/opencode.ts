@@ -1,4 +1,9 @@
-/** opencode, run mode: one configuration for two of our doors. */
+/**
+ * opencode, run mode: one configuration for two of our doors.
+ *
+ * 1.18.33 asks for its title with `budget_tokens: -1` when a model of its Anthropic provider is marked as reasoning,
+ * which Anthropic refuses; so it is not marked there. Thoughts come all the same and must be carried.
+ */
 
 import type { Agent } from './agent-plays.ts'
 import { whyAbsent } from './agent-process.ts'
@@ -25,7 +30,9 @@ export async function opencode(provider: '@ai-sdk/openai-compatible' | '@ai-sdk/
               npm: provider,
               name: 'Portolan',
               options: { baseURL: `${stage.baseUrl}/v1`, apiKey: stage.key },
-              models: { [stage.model]: { name: stage.model, tool_call: true, reasoning: true } },
+              models: {
+                [stage.model]: { name: stage.model, tool_call: true, reasoning: provider !== '@ai-sdk/anthropic' },
+              },
             },
           },
         }),
