@@ -21,9 +21,12 @@ function toolTurn(content: unknown, more: Json = {}): Json {
         { role: 'user', content: 'Weather?' },
         {
           role: 'assistant',
-          content: [{ type: 'tool_use', id: 'toolu_a', name: 'get_weather', input: { city: 'G' } }],
+          content: [
+            { type: 'thinking', thinking: 'Look at the chart.', signature: 'c0ffee' },
+            { type: 'tool_use', id: 'toolu_c', name: 'get_weather', input: { city: 'G' } },
+          ],
         },
-        { role: 'user', content: [{ type: 'tool_result', tool_use_id: 'toolu_a', content }] },
+        { role: 'user', content: [{ type: 'tool_result', tool_use_id: 'toolu_c', content }] },
       ],
       ...more,
     },

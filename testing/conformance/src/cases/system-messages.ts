@@ -16,8 +16,14 @@ const turnOne: readonly Json[] = [
 const turnTwo: readonly Json[] = [
   { role: 'user', content: [{ type: 'text', text: 'Weather?' }] },
   { role: 'system', content: environment },
-  { role: 'assistant', content: [{ type: 'tool_use', id: 'toolu_a', name: 'get_weather', input: { city: 'Genoa' } }] },
-  { role: 'user', content: [{ type: 'tool_result', tool_use_id: 'toolu_a', content: 'sunny' }] },
+  {
+    role: 'assistant',
+    content: [
+      { type: 'thinking', thinking: 'Look at the chart.', signature: 'c0ffee' },
+      { type: 'tool_use', id: 'toolu_58', name: 'get_weather', input: { city: 'Genoa' } },
+    ],
+  },
+  { role: 'user', content: [{ type: 'tool_result', tool_use_id: 'toolu_58', content: 'sunny' }] },
   { role: 'system', content: reminder },
 ]
 
