@@ -1,12 +1,13 @@
 /** `portolan up`: the gateway in the foreground, until a signal. */
 import cluster from 'node:cluster'
 import { randomBytes } from 'node:crypto'
-import { readFileSync, watch, type FSWatcher } from 'node:fs'
+import { readFileSync, watch, writeFileSync, type FSWatcher } from 'node:fs'
+import { join } from 'node:path'
 import { pino, type Logger } from 'pino'
 import { AggregatorRegistry } from 'prom-client'
 import { startGateway, type GatewayStore } from '@portolan/gateway'
 import { bundledPricesUrl, loadPriceBook, type PriceBook } from '@portolan/meter'
-import { keyRefusal } from '@portolan/store'
+import { keyRefusal, type LedgerWriter } from '@portolan/store'
 import { resolveUpstream } from '@portolan/upstream'
 import type { PrimaryMessage, WorkerMessage } from '../cluster/messages.ts'
 import { startWorkers, type Doors } from '../cluster/primary.ts'
@@ -14,6 +15,7 @@ import { RemoteStore } from '../cluster/remote-store.ts'
 import { loadConfig, type LoadedConfig } from '../config/load.ts'
 import { fixedPrices, toGatewayConfig, type ListenOverride } from '../config/to-gateway.ts'
 import { dataPath, openDataDirectory, type DataDirectory } from '../data-directory.ts'
+import { exitCodes } from '../errors.ts'
 import { runningStore } from '../gateway-store.ts'
 import { json } from '../output.ts'
 import { banner } from './banner.ts'
@@ -54,9 +56,22 @@ export async function up(options: UpOptions): Promise<void> {
   await signalled()
   watcher?.close()
   await doors.drain()
-  await writer.close()
+  await closeLedger(writer, data, log)
   data.store.close()
   if (!options.json) console.log('portolan: answers finished, ledger closed.')
+}
+
+/** Rows that no commit took (a full disk) go to a file beside the database: a person can still account for them. */
+async function closeLedger(writer: LedgerWriter, data: DataDirectory, log: Logger): Promise<void> {
+  try {
+    await writer.close()
+  } catch (error) {
+    const rows = writer.unwritten()
+    const path = join(data.path, `unwritten-${Date.now()}.jsonl`)
+    writeFileSync(path, rows.map((row) => `${json(row)}\n`).join(''), { mode: 0o600 })
+    log.error({ rows: rows.length, path, reason: (error as Error).message }, 'ledger rows saved beside the database')
+    process.exitCode = exitCodes.failed
+  }
 }
 
 async function oneProcess(

@@ -55,6 +55,7 @@ export const openAiDefinition: UpstreamDefinition = {
       dialect: (model) => ({
         ...common(model),
         protocol: 'responses',
+        toolNamespaces: true,
         reasoningReplay: 'all',
         reasoningTokenFamily: 'openai',
         imagesInToolResults: true,
