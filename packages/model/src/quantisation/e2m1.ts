@@ -30,12 +30,3 @@ export function encodeE2m1(value: number): number {
 export function roundToE2m1(value: number): number {
   return e2m1Values[encodeE2m1(value)] ?? 0
 }
-
-/** Unpacks `count` values from `bytes`, starting at byte `offset`. `count` is even. */
-export function unpackE2m1(bytes: Uint8Array, offset: number, count: number, out: Float32Array): void {
-  for (let pair = 0; pair < count / 2; pair++) {
-    const byte = bytes[offset + pair]!
-    out[2 * pair] = e2m1Values[byte & 15]!
-    out[2 * pair + 1] = e2m1Values[byte >> 4]!
-  }
-}

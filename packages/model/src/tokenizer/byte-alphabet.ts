@@ -32,10 +32,3 @@ export function bytesOfEntry(entry: string): Uint8Array | null {
   }
   return bytes
 }
-
-/** Bytes written in the alphabet. */
-export function entryOfBytes(bytes: Uint8Array): string {
-  let entry = ''
-  for (const byte of bytes) entry += byteCharacters[byte]!
-  return entry
-}
