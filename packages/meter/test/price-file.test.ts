@@ -1,7 +1,7 @@
 /** What a price file may say, and the words in which it is refused. */
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { formatDecimal, isUnpriced, loadPriceBook, priceAt, type Price, type PriceBook } from '@portolan/meter'
+import { formatDecimal, isUnpriced, loadPriceBook, priceAt, type PriceBook } from '@portolan/meter'
 import { bundledBook, bundledText } from './bundled-book.ts'
 
 type Fields = Record<string, unknown>
@@ -234,7 +234,7 @@ describe('a tier', () => {
       rates: { input: 2, output: 4, cache_write_5m: 2.5, cache_write_1h: 4 },
       tiers: [{ when: { prompt_tokens_gt: 100 }, rates: { input: 3, output: 6 } }],
     }
-    const price: Price | { unpriced: string } = priceAt(book(record), {
+    const price = priceAt(book(record), {
       vendor: 'acme',
       model: 'm1',
       currency: 'USD',
