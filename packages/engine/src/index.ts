@@ -1,2 +1,7 @@
 /** Public surface of `engine`. */
-export {}
+export {
+  defaultCheckpointName,
+  defaultTokenizer,
+  ensureDefaultCheckpoint,
+  writeDefaultCheckpoint,
+} from './default-checkpoint/default-checkpoint.ts'
