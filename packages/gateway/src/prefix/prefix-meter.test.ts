@@ -83,6 +83,22 @@ describe('prefix meter', () => {
     assert.equal(meter.observe('s', two, two)?.breakCause, null)
   })
 
+  it('tells apart what differs in role, in a further member or in a second block only', () => {
+    const digests = [
+      user('hi'),
+      assistant('hi'),
+      { role: 'user', content: 'hi', name: 'ada' },
+      user([{ type: 'text', text: 'hi', citations: [] }]),
+      user([
+        { type: 'text', text: 'hi' },
+        { type: 'text', text: '' },
+      ]),
+      user([{ type: 'image', text: 'hi' }]),
+      user(null),
+    ].map((message) => units(message)[0]!.digest)
+    assert.equal(new Set(digests).size, digests.length)
+  })
+
   it('remembers a bounded number of conversations', () => {
     const meter = new PrefixMeter(3)
     const turn = units(user('hi'))

@@ -12,7 +12,7 @@ export interface PromptUnit {
   /** Where it stands, in the protocol's own words: `tools`, `system`, `messages[3] (user)`. */
   readonly name: string
   readonly digest: string
-  /** Bytes of its JSON text: the weight of this unit in the share kept. */
+  /** Bytes of its text: the weight of this unit in the share kept. */
   readonly bytes: number
 }
 
@@ -41,16 +41,41 @@ function roleOf(element: unknown): string {
 }
 
 function unit(name: string, value: unknown): PromptUnit {
-  const content = (value as Body | null)?.['content']
-  const plain = typeof content === 'string' ? { ...(value as Body), content: textBlocks(content) } : value
-  let text = JSON.stringify(plain) ?? ''
-  if (text.includes('"cache_control"') || text.includes('"prompt_cache_breakpoint"'))
-    text = JSON.stringify(plain, withoutMarks) ?? ''
+  const text = plainText(value) ?? markedText(value)
   return { name, digest: hash('sha1', text, 'base64'), bytes: Buffer.byteLength(text) }
 }
 
+/**
+ * Most messages are a role and a text: written for the hash without the cost of JSON, which is most of what the
+ * meter costs. JSON holds no NUL, so no other value has this text. Null for anything else.
+ */
+function plainText(value: unknown): string | null {
+  const { role, content } = (value ?? {}) as Body
+  if (typeof role !== 'string' || !onlyHas(value as Body, 'role', 'content')) return null
+  if (typeof content === 'string') return `${role}\0${content}`
+  if (!Array.isArray(content) || content.length !== 1) return null
+  const block = content[0] as Body | null
+  return block?.['type'] === 'text' && typeof block['text'] === 'string' && onlyHas(block, 'type', 'text', ...marks)
+    ? `${role}\0${block['text']}`
+    : null
+}
+
+function onlyHas(object: Body, ...names: readonly string[]): boolean {
+  for (const name in object) if (!names.includes(name)) return false
+  return true
+}
+
+function markedText(value: unknown): string {
+  const content = (value as Body | null)?.['content']
+  const plain = typeof content === 'string' ? { ...(value as Body), content: textBlocks(content) } : value
+  const text = JSON.stringify(plain) ?? ''
+  return marks.some((mark) => text.includes(`"${mark}"`)) ? (JSON.stringify(plain, withoutMarks) ?? '') : text
+}
+
+const marks: readonly string[] = ['cache_control', 'prompt_cache_breakpoint']
+
 function withoutMarks(key: string, value: unknown): unknown {
-  return key === 'cache_control' || key === 'prompt_cache_breakpoint' ? undefined : value
+  return marks.includes(key) ? undefined : value
 }
 
 function textBlocks(value: unknown): unknown {
