@@ -14,6 +14,7 @@ const help = `Plays one scene for each catalogued bug of model gateways and says
   npm run conformance -- --url URL --key KEY             any gateway that routes to the scripted upstream
       --upstream-port PORT   where the scripted upstream listens (default 4199 with --url)
       --model-prefix TEXT    put before model names, e.g. "openai/"
+      --header 'NAME: VALUE' sent with every request; may repeat
       --silence-ms MS        how long to wait for a keep-alive (default 16000 with --url)
       --door DOOR            chat, messages or responses; may repeat
       --case ID              only this case; may repeat
@@ -28,6 +29,7 @@ const { values } = parseArgs({
     'upstream-port': { type: 'string' },
     'model-prefix': { type: 'string' },
     'silence-ms': { type: 'string' },
+    header: { type: 'string', multiple: true },
     door: { type: 'string', multiple: true },
     case: { type: 'string', multiple: true },
     json: { type: 'boolean' },
@@ -60,7 +62,11 @@ try {
     cases,
     doors: values.door as DoorProtocol[] | undefined,
     modelPrefix: values['model-prefix'],
+    headers: Object.fromEntries(
+      (values.header ?? []).map((line) => line.split(/:\s*(.*)/s).slice(0, 2) as [string, string]),
+    ),
     silenceMs: Number(values['silence-ms'] ?? (own ? ownKeepAliveMs * 1.4 : 16_000)),
+    echoesModel: own !== null,
     ledger: own?.ledger,
   })
   console.log(values.json ? JSON.stringify({ verdicts, ...summaryOf(verdicts) }, null, 2) : tableOf(verdicts))

@@ -20,9 +20,12 @@ export interface Listening {
 export class Client {
   readonly #origin: string
   readonly #key: string
+  readonly #headers: Readonly<Record<string, string>>
   readonly #agent = new Agent({ keepAlive: true, maxSockets: 64 })
 
-  constructor(origin: string, key: string) {
+  /** @param headers  sent with every request, e.g. those by which a foreign gateway routes. */
+  constructor(origin: string, key: string, headers: Readonly<Record<string, string>> = {}) {
+    this.#headers = headers
     this.#origin = origin.replace(/\/$/, '')
     this.#key = key
   }
@@ -43,6 +46,7 @@ export class Client {
             'content-type': 'application/json',
             'content-length': Buffer.byteLength(body),
             authorization: `Bearer ${this.#key}`,
+            ...this.#headers,
             ...headers,
           },
         },

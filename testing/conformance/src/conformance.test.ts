@@ -51,6 +51,7 @@ describe('our gateway', () => {
       upstream,
       cases: conformanceCases,
       silenceMs: ownKeepAliveMs * 1.4,
+      echoesModel: true,
       ledger: gateway.ledger,
     })
   })

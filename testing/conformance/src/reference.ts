@@ -40,8 +40,8 @@ before or behind the name on its way upstream.
 | \`case-NNN-messages\`, \`case-NNN-deepseek-messages\`, \`case-NNN-anthropic\` | Anthropic-compatible, Messages |
 | \`case-NNN-responses\`, \`case-NNN-openai\` | OpenAI, Responses |
 
-\`--model-prefix\` puts text before each name in requests, for gateways that route by \`provider/model\`. \`--silence-ms\` says
-how long the upstream keeps silent where a keep-alive is expected (default 16,000). Streams of the same protocol
+\`--model-prefix\` puts text before each name in requests, for gateways that route by \`provider/model\`; \`--header 'NAME: VALUE'\`
+adds a header to each of them, for gateways that route by headers. \`--silence-ms\` says how long the upstream keeps silent where a keep-alive is expected (default 16,000). Streams of the same protocol
 are held to the grammar of the upstream only, because a gateway may forward them as they are.
 
 ## The list

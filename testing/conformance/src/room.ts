@@ -28,6 +28,8 @@ export interface RoomOptions {
   readonly upstream: ScriptedUpstream
   /** Put before model names, for gateways that route by `provider/model`. */
   readonly modelPrefix: string
+  /** Must answers name the model that was asked for? Our rule; other gateways may name the one that was served. */
+  readonly echoesModel: boolean
   /** How long the upstream is silent where a keep-alive is expected. */
   readonly silenceMs: number
   /** Null: the ledger cannot be seen from here. */
@@ -133,7 +135,7 @@ export class Room {
   /** Reads an answer under the door's grammar, as stream or whole as the body asked. */
   read(told: Told, body: Json): Heard {
     const heard = body['stream'] === true ? this.readStream(told, body) : this.#readWhole(told)
-    if (heard.error === null && !this.#sameProtocol)
+    if (this.#options.echoesModel && heard.error === null && !this.#sameProtocol)
       assert.equal(heard.model, this.model, 'the model is echoed as it was asked for')
     return heard
   }
