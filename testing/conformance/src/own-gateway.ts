@@ -51,7 +51,10 @@ export async function startOwnGateway(cases: readonly ConformanceCase[], upstrea
     ['--conditions=source', command, 'up', '--config', config, '--port', '0', '--data', directory, '--json'],
     { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, CONFORMANCE_UPSTREAM_KEY: 'not-a-key' } },
   )
-  const { url, key } = await listening(child)
+  const { url, key } = await listening(child).catch(async (error: unknown) => {
+    await rm(directory, { recursive: true, force: true })
+    throw error
+  })
   return {
     url,
     key,
