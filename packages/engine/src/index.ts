@@ -5,3 +5,9 @@ export {
   ensureDefaultCheckpoint,
   writeDefaultCheckpoint,
 } from './default-checkpoint/default-checkpoint.ts'
+export { BlockKeys, type BlockKey, type CacheSalt } from './cache/block-keys.ts'
+export { DiskTier, type DiskTierOptions, type SegmentFacts, type VerifyResult } from './cache/disk-tier.ts'
+export { PrefixCache, type CacheCounters, type CacheHit, type PrefixCacheOptions } from './cache/prefix-cache.ts'
+export { EngineError, engineErrors, type EngineErrorCode, type EngineErrorEntry } from './errors.ts'
+export { blockTokens, type BlockState, type Forward, type ForwardPiece, type ForwardSequence } from './forward.ts'
+export { ReferenceForward } from './reference-forward.ts'

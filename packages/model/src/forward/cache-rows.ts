@@ -59,10 +59,21 @@ export class GrowingRows {
   }
 
   toBytes(): Uint8Array<ArrayBuffer> {
-    const out = new Uint8Array(this.#count * this.codec.rowBytes)
-    for (const [at, page] of this.#pages.entries()) {
-      const start = at * pageRows * this.codec.rowBytes
-      out.set(page.subarray(0, Math.min(page.length, out.length - start)), start)
+    return this.encodedRows(0, this.#count)
+  }
+
+  /** Rows `from` up to, not including, `to`, as they are stored: what a cache tier keeps of one block. */
+  encodedRows(from: number, to: number): Uint8Array<ArrayBuffer> {
+    if (from < 0 || from > to || to > this.#count)
+      throw new RangeError(`Cache rows ${from} to ${to} of ${this.#count} do not exist.`)
+    const { rowBytes } = this.codec
+    const out = new Uint8Array((to - from) * rowBytes)
+    for (let row = from; row < to;) {
+      const slot = row % pageRows
+      const taken = Math.min(pageRows - slot, to - row)
+      const page = this.#pages[Math.floor(row / pageRows)]!
+      out.set(page.subarray(slot * rowBytes, (slot + taken) * rowBytes), (row - from) * rowBytes)
+      row += taken
     }
     return out
   }

@@ -1,0 +1,44 @@
+/**
+ * What the engine needs of a model: take tokens, give logits, and let a sequence be put down and taken up again
+ * in blocks. Everything else of the engine stands on this port, so faster kernels replace one object.
+ *
+ * A *block* is what a sequence remembers of 128 tokens. Its `rows` only ever join those of the blocks before it;
+ * its `tail` (window, half-pooled groups) is needed of the last block alone.
+ */
+
+/** The least common multiple of V4's compression ratios, 4 and 128, and the unit in which hits are billed. */
+export const blockTokens = 128
+
+/** Opaque to the engine; belongs to the forward that made it. */
+export interface ForwardSequence {
+  /** Tokens taken so far. */
+  readonly position: number
+}
+
+export interface ForwardPiece {
+  readonly sequence: ForwardSequence
+  /** At least one; may end at a multiple of 128 but not reach past it. */
+  readonly ids: readonly number[]
+  /** Are the logits after the last token wanted? */
+  readonly wantsLogits: boolean
+}
+
+export interface BlockState {
+  readonly rows: Uint8Array
+  readonly tail: Uint8Array
+}
+
+export interface Forward {
+  /** Weights, numeric mode and layout in one word: cached state of another identity is of no use. */
+  readonly identity: string
+  readonly vocabularySize: number
+  readonly maximumPositions: number
+  readonly endTokenId: number
+  open(): ForwardSequence
+  /** One pass; a sequence appears in one piece only. Logits of each piece, null where not wanted. */
+  advance(pieces: readonly ForwardPiece[]): (Float32Array | null)[]
+  /** The newest block of a sequence that stands at a positive multiple of 128. */
+  capture(sequence: ForwardSequence): BlockState
+  /** The sequence after `rows.length` blocks: rows of each, tail of the last. Throws when they do not fit. */
+  resume(rows: readonly Uint8Array[], tail: Uint8Array): ForwardSequence
+}
