@@ -11,3 +11,5 @@ export { PrefixCache, type CacheCounters, type CacheHit, type PrefixCacheOptions
 export { EngineError, engineErrors, type EngineErrorCode, type EngineErrorEntry } from './errors.ts'
 export { blockTokens, type BlockState, type Forward, type ForwardPiece, type ForwardSequence } from './forward.ts'
 export { ReferenceForward } from './reference-forward.ts'
+export type { Job, JobEnd, JobEndCause } from './scheduler/job.ts'
+export { Scheduler, type SchedulerCounters, type SchedulerOptions } from './scheduler/scheduler.ts'

@@ -151,7 +151,7 @@ export class DiskTier {
   verify(): VerifyResult {
     let bytes = 0
     let damaged = 0
-    for (const place of [...this.#places.values()]) {
+    for (const place of this.#places.values()) {
       if (this.get(place.key) === null) damaged++
       else bytes += wholeBytes(place)
     }

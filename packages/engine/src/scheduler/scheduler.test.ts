@@ -1,0 +1,246 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { convertCheckpoint, Model, randomCheckpoint, smallConfig } from '@portolan/model'
+import { PrefixCache } from '../cache/prefix-cache.ts'
+import { blockTokens, type Forward, type ForwardPiece, type ForwardSequence } from '../forward.ts'
+import { ReferenceForward } from '../reference-forward.ts'
+import type { Job, JobEnd } from './job.ts'
+import { Scheduler, type SchedulerOptions } from './scheduler.ts'
+
+/** Counts instead of computing: the next token is the sum of all so far. Blocks hold the sum. */
+class CountingForward implements Forward {
+  readonly identity = 'counting'
+  readonly vocabularySize = 1000
+  readonly maximumPositions = 10_000
+  readonly endTokenId = 999
+  readonly passes: (readonly ForwardPiece[])[] = []
+  failsAt = Infinity
+
+  open(): ForwardSequence & { sum: number } {
+    return { position: 0, sum: 0 }
+  }
+
+  advance(pieces: readonly ForwardPiece[]): (Float32Array | null)[] {
+    this.passes.push(pieces)
+    if (this.passes.length === this.failsAt) throw new Error('the machine is on fire')
+    return pieces.map(({ sequence, ids, wantsLogits }) => {
+      const state = sequence as { position: number; sum: number }
+      assert.ok(
+        Math.floor(state.position / blockTokens) === Math.floor((state.position + ids.length - 1) / blockTokens),
+      )
+      state.position += ids.length
+      state.sum = ids.reduce((sum, id) => (sum + id) % 997, state.sum)
+      if (!wantsLogits) return null
+      const logits = new Float32Array(1000)
+      logits[state.sum] = 10
+      return logits
+    })
+  }
+
+  capture(sequence: ForwardSequence): { rows: Uint8Array; tail: Uint8Array } {
+    const { sum } = sequence as unknown as { sum: number }
+    return { rows: new Uint8Array(0), tail: new Uint8Array(Float64Array.of(sum).buffer) }
+  }
+
+  resume(rows: readonly Uint8Array[], tail: Uint8Array): ForwardSequence & { sum: number } {
+    return { position: rows.length * blockTokens, sum: new Float64Array(tail.slice().buffer)[0]! }
+  }
+}
+
+interface Outcome {
+  readonly tokens: number[]
+  end: JobEnd | null
+}
+
+let nextId = 0
+function submit(
+  scheduler: Scheduler,
+  change: Partial<Job> & Pick<Job, 'promptIds'>,
+): Outcome & { readonly id: number } {
+  const outcome = { id: nextId++, tokens: [] as number[], end: null as JobEnd | null }
+  scheduler.submit({
+    id: outcome.id,
+    tenant: 'one',
+    maximumOutputTokens: 5,
+    sampling: { temperature: 0 },
+    deadlineAtMs: null,
+    onToken: (id) => (outcome.tokens.push(id), false),
+    onEnd: (end) => {
+      assert.equal(outcome.end, null)
+      outcome.end = end
+    },
+    ...change,
+  })
+  return outcome
+}
+
+function room(options: Partial<SchedulerOptions> = {}, forward: Forward = new CountingForward()) {
+  const cache = new PrefixCache({ memoryBytes: 2 ** 24 })
+  return { cache, scheduler: new Scheduler(forward, cache, { now: () => 0, ...options }) }
+}
+
+function drain(scheduler: Scheduler): void {
+  for (let steps = 0; scheduler.step(); steps++) assert.ok(steps < 10_000)
+}
+
+const ids = (length: number, seed = 1): number[] => Array.from({ length }, (_, at) => (at * seed + 3) % 900)
+
+describe('the scheduler', () => {
+  it('gives every job the answer that it gets alone, whatever runs beside it and however small the budget', () => {
+    const prompts = [ids(1), ids(127), ids(128, 2), ids(129, 3), ids(300, 2), ids(300, 5), ids(64)]
+    const alone = prompts.map((promptIds) => {
+      const { scheduler } = room()
+      const outcome = submit(scheduler, { promptIds })
+      drain(scheduler)
+      return outcome.tokens
+    })
+    for (const tokenBudget of [1, 2, 7, 160, 4096]) {
+      const forward = new CountingForward()
+      const { scheduler } = room({ tokenBudget, maximumRunning: 4 }, forward)
+      const outcomes = prompts.map((promptIds, at) => submit(scheduler, { promptIds, tenant: `t${at % 3}` }))
+      drain(scheduler)
+      assert.deepEqual(
+        outcomes.map((outcome) => outcome.tokens),
+        alone,
+      )
+      for (const pass of forward.passes)
+        assert.ok(pass.reduce((sum, piece) => sum + piece.ids.length, 0) <= tokenBudget)
+    }
+  })
+
+  it('takes up what it knows: the second time only the rest is computed, and the answer is the same', () => {
+    const { scheduler, cache } = room()
+    const first = submit(scheduler, { promptIds: ids(300), maximumOutputTokens: 100 })
+    drain(scheduler)
+    const before = scheduler.counters.computedTokens
+    const second = submit(scheduler, { promptIds: ids(300), maximumOutputTokens: 100 })
+    drain(scheduler)
+    assert.deepEqual(second.tokens, first.tokens)
+    assert.deepEqual([first.end!.hitTokens, second.end!.hitTokens], [0, 256])
+    assert.equal(before - (scheduler.counters.computedTokens - before), 256)
+    // The answer is prompt of the next turn: 300 + 100 tokens are three blocks.
+    const third = submit(scheduler, { promptIds: [...ids(300), ...first.tokens, 5] })
+    drain(scheduler)
+    assert.equal(third.end!.hitTokens, 384)
+    const stranger = submit(scheduler, { promptIds: ids(300), tenant: 'two' })
+    drain(scheduler)
+    assert.equal(stranger.end!.hitTokens, 0)
+    assert.equal(cache.counters.hitTokens, 256 + 384)
+  })
+
+  it('lets answers go on while a long prompt is read', () => {
+    const forward = new CountingForward()
+    const { scheduler } = room({ tokenBudget: 32 }, forward)
+    const short = submit(scheduler, { promptIds: [1], maximumOutputTokens: 20 })
+    scheduler.step()
+    submit(scheduler, { promptIds: ids(2000), tenant: 'two' })
+    for (let step = 0; step < 19; step++) scheduler.step()
+    assert.equal(short.end?.cause, 'length')
+    assert.ok(scheduler.counters.computedTokens > 19 * 25)
+  })
+
+  it('serves one question of a second key before the hundredth of the first', () => {
+    const { scheduler } = room({ maximumRunning: 2 })
+    const many = Array.from({ length: 100 }, () => submit(scheduler, { promptIds: ids(50) }))
+    scheduler.step()
+    const one = submit(scheduler, { promptIds: ids(50), tenant: 'two' })
+    for (let step = 0; one.end === null; step++) assert.ok(scheduler.step() && step < 20)
+    assert.ok(many.filter((each) => each.end !== null).length <= 6)
+    drain(scheduler)
+    assert.ok(many.every((each) => each.end?.cause === 'length'))
+  })
+
+  it('ends a cancelled job before the next pass, queued or running', () => {
+    const forward = new CountingForward()
+    const { scheduler } = room({ maximumRunning: 1 }, forward)
+    const running = submit(scheduler, { promptIds: ids(1000), maximumOutputTokens: 1000 })
+    const queued = submit(scheduler, { promptIds: ids(10) })
+    scheduler.step()
+    scheduler.cancel(running.id)
+    scheduler.cancel(queued.id)
+    const passes = forward.passes.length
+    assert.equal(scheduler.step(), false)
+    assert.equal(forward.passes.length, passes)
+    assert.deepEqual([running.end?.cause, queued.end?.cause], ['cancelled', 'cancelled'])
+  })
+
+  it('ends jobs at their deadline, and refuses what would wait behind a full queue', () => {
+    let now = 0
+    const { scheduler } = room({ now: () => now, maximumRunning: 1, maximumQueued: 1 })
+    const late = submit(scheduler, { promptIds: ids(10), deadlineAtMs: 100, maximumOutputTokens: 1000 })
+    scheduler.step()
+    const waiting = submit(scheduler, { promptIds: ids(10), deadlineAtMs: 50 })
+    assert.throws(() => submit(scheduler, { promptIds: ids(10) }), { code: 'ENGINE_BUSY', kind: 'rate-limit' })
+    now = 60
+    scheduler.step()
+    assert.deepEqual([late.end, waiting.end?.cause], [null, 'deadline'])
+    now = 100
+    scheduler.step()
+    assert.equal(late.end!.cause, 'deadline')
+    assert.equal(scheduler.counters.refused, 1)
+  })
+
+  it('refuses what does not fit into the context with both numbers', () => {
+    const { scheduler } = room()
+    assert.throws(() => submit(scheduler, { promptIds: ids(9999), maximumOutputTokens: 2 }), {
+      code: 'ENGINE_CONTEXT',
+      message: /maximum context length is 10000 tokens.*10001 tokens \(9999 in the messages, 2 in the completion\)/,
+    })
+    assert.throws(() => submit(scheduler, { promptIds: [1000] }), { code: 'ENGINE_REQUEST' })
+    assert.throws(() => submit(scheduler, { promptIds: [] }), { code: 'ENGINE_REQUEST' })
+  })
+
+  it('fails those who were computed together, and nobody else', () => {
+    const forward = new CountingForward()
+    forward.failsAt = 2
+    const { scheduler } = room({ maximumRunning: 2 }, forward)
+    const outcomes = [1, 2, 3].map(() => submit(scheduler, { promptIds: ids(10) }))
+    drain(scheduler)
+    assert.deepEqual(
+      outcomes.map((outcome) => outcome.end?.cause),
+      ['failed', 'failed', 'length'],
+    )
+    assert.match(outcomes[0]!.end!.error!.message, /on fire/)
+  })
+
+  it('ends at the end token, and warms the cache without writing when nothing may be written', () => {
+    const { scheduler } = room()
+    const filter = () => (id: number) => id === 999
+    const ended = submit(scheduler, { promptIds: [1], filter })
+    const warmed = submit(scheduler, { promptIds: ids(256), maximumOutputTokens: 0 })
+    drain(scheduler)
+    assert.deepEqual([ended.end?.cause, ended.tokens], ['stop', [999]])
+    assert.deepEqual([warmed.end?.cause, warmed.tokens], ['length', []])
+    const next = submit(scheduler, { promptIds: ids(257) })
+    drain(scheduler)
+    assert.equal(next.end!.hitTokens, 256)
+  })
+})
+
+describe('the scheduler over the model', () => {
+  it('writes the same answers in a batch of eight as alone, and from the cache as without', () => {
+    const config = smallConfig({ num_hidden_layers: 3, compress_ratios: [0, 4, 128] })
+    const model = Model.load(convertCheckpoint(randomCheckpoint(config, 8), 'official'), { storage: 'packed' })
+    const forward = new ReferenceForward(model, 'small')
+    const prompts = Array.from({ length: 8 }, (_, at) =>
+      Array.from({ length: 130 + at }, (__, token) => (token * (1 + (at % 2))) % 48),
+    )
+    const write = (scheduler: Scheduler, promptIds: readonly number[], at: number): Outcome =>
+      submit(scheduler, { promptIds, maximumOutputTokens: 6, sampling: { temperature: 1, seed: at } })
+    const together = room({}, forward)
+    const batch = prompts.map((promptIds, at) => write(together.scheduler, promptIds, at))
+    drain(together.scheduler)
+    for (const [at, promptIds] of prompts.entries()) {
+      const again = write(together.scheduler, promptIds, at)
+      drain(together.scheduler)
+      assert.equal(again.end!.hitTokens, 128)
+      assert.deepEqual(again.tokens, batch[at]!.tokens)
+      if (at % 5 > 0) continue
+      const alone = room({}, forward)
+      const single = write(alone.scheduler, promptIds, at)
+      drain(alone.scheduler)
+      assert.equal(single.end!.hitTokens, 0)
+      assert.deepEqual(single.tokens, batch[at]!.tokens)
+    }
+  })
+})
