@@ -126,3 +126,10 @@ export class GatewayError extends Error {
     this.retryAfterSec = retryAfterSec
   }
 }
+
+const statuses: Readonly<Record<string, number>> = { GATEWAY_BAD_METHOD: 405, GATEWAY_BODY_TIMEOUT: 408 }
+
+/** HTTP knows these better than the kinds of the protocols do; null: as the kind has it. */
+export function statusOfCode(code: string | null): number | null {
+  return code === null ? null : (statuses[code] ?? null)
+}

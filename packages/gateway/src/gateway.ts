@@ -12,7 +12,7 @@ import type { Price, PriceBook } from '@portolan/meter'
 import type { GatewayConfig } from './config.ts'
 import { countTokens } from './count-tokens.ts'
 import { dialectOf, doorAt, type Door } from './door.ts'
-import { GatewayError } from './errors.ts'
+import { GatewayError, statusOfCode } from './errors.ts'
 import { ClientSide } from './exchange/client-side.ts'
 import { Exchange, problemOf } from './exchange/exchange.ts'
 import { Health } from './health.ts'
@@ -272,6 +272,7 @@ export function sayError(
 ): void {
   const problem = problemOf(error, parts, requestId)
   const { status, body } = adapterOf(protocol).writeErrorBody({ ...problem, requestId })
+  const honest = statusOfCode(problem.code) ?? status
   const headers: Record<string, string> = {
     'content-type': 'application/json',
     [protocol === 'messages' ? 'request-id' : 'x-request-id']: requestId,
@@ -279,7 +280,7 @@ export function sayError(
   if (problem.retryAfterSec !== null) headers['retry-after'] = String(Math.ceil(problem.retryAfterSec))
   // A missing or bad key does not get better by asking again.
   if (problem.kind === 'authentication') headers['x-should-retry'] = 'false'
-  client.send(status, headers, JSON.stringify(body))
+  client.send(honest, headers, JSON.stringify(body))
 }
 
 /** Printable, short, and without the query, which may hold a key. */

@@ -3,6 +3,7 @@
  * sides speak one protocol and the bytes really are of that protocol (law 1).
  */
 import { adapterOf, type Protocol } from '@portolan/wire'
+import { statusOfCode } from '../errors.ts'
 import type { Problem } from './exchange.ts'
 import type { AttemptFailure } from './relay.ts'
 
@@ -33,7 +34,7 @@ export function errorAnswer(
     isErrorOf(door, failure.body)
   )
     return { status: failure.status, body: failure.body, event }
-  return { status: written.status, body: JSON.stringify(written.body), event }
+  return { status: statusOfCode(code) ?? written.status, body: JSON.stringify(written.body), event }
 }
 
 /** Some servers answer one protocol's address with another's envelope; such a body is worded anew. */

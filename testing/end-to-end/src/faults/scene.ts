@@ -264,11 +264,18 @@ export function sleep(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms))
 }
 
-/** Polls until true; throws after `withinMs`. */
-export async function until(condition: () => boolean, withinMs = 2000, what = 'the condition'): Promise<void> {
+/**
+ * Polls until true; throws after `withinMs`. Returns the longest time for which the machine let this process stand
+ * still meanwhile: what a latency measured here may be in excess through no fault of the gateway.
+ */
+export async function until(condition: () => boolean, withinMs = 2000, what = 'the condition'): Promise<number> {
   const deadline = performance.now() + withinMs
+  let stoodStillMs = 0
   while (!condition()) {
-    if (performance.now() > deadline) throw new Error(`${what} did not come about within ${withinMs} ms`)
+    const asleepAt = performance.now()
+    if (asleepAt > deadline) throw new Error(`${what} did not come about within ${withinMs} ms`)
     await sleep(1)
+    stoodStillMs = Math.max(stoodStillMs, performance.now() - asleepAt - 1)
   }
+  return stoodStillMs
 }
