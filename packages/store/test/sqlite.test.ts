@@ -11,6 +11,7 @@ import { ledgerConformance } from './ledger-conformance.ts'
 import { memoryConformance } from './memory-conformance.ts'
 import { sampleRow } from './sample-row.ts'
 import {
+  hashSecret,
   InProcessReasoningMemory,
   openSqliteStore,
   StoreError,
@@ -44,7 +45,18 @@ after(() => {
 
 describe('sqlite ledger', () => ledgerConformance(() => openStore().ledger))
 describe('sqlite budgets', () => budgetsConformance(() => openStore().budgets))
-describe('sqlite keys', () => keysConformance(() => openStore().keys))
+describe('sqlite keys', () => {
+  keysConformance(() => openStore().keys)
+
+  it('refuses a key that was read before and that another process revoked since', () => {
+    const directory = freshDirectory()
+    const [ours, theirs] = [openStore({ directory }).keys, openStore({ directory }).keys]
+    const { key, secret } = ours.createKey({ name: 'ci' }, 1000, new Uint8Array(32).fill(3))
+    assert.equal(ours.findByHash(hashSecret(secret))?.revokedAtMs, null)
+    theirs.revokeKey(key.id, 2000)
+    assert.equal(ours.findByHash(hashSecret(secret))?.revokedAtMs, 2000)
+  })
+})
 describe('sqlite reasoning memory', () =>
   memoryConformance((memoryBounds) => openStore({ memoryBounds, memoryKey: new Uint8Array(32).fill(9) }).memory))
 describe('in-process reasoning memory', () => memoryConformance((bounds) => new InProcessReasoningMemory(bounds)))

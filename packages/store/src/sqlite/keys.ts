@@ -1,4 +1,7 @@
-/** Client keys on node:sqlite: looked up by hash, one primary-key read a request. */
+/**
+ * Client keys on node:sqlite: looked up by hash on every request. Found keys are kept for as long as the keys'
+ * version stands still, so that a request reads one number and a key that any process revokes is refused at once.
+ */
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
 import {
   displayOf,
@@ -11,10 +14,15 @@ import {
 } from '../keys.ts'
 import { inTransaction, toStoreError } from './database.ts'
 
+const mostFoundKeys = 10_000
+
 export class SqliteKeyStore implements KeyStore {
   readonly #database: DatabaseSync
   readonly #byHash: StatementSync
   readonly #version: StatementSync
+  readonly #found = new Map<string, KeyRecord>()
+  /** The version that `#found` was read under. */
+  #foundVersion = -1
 
   constructor(database: DatabaseSync) {
     this.#database = database
@@ -58,8 +66,20 @@ export class SqliteKeyStore implements KeyStore {
   }
 
   findByHash(hash: string): KeyRecord | null {
+    // The version first: a key that changes between the two reads is then read anew next time.
+    const version = this.keysVersion()
+    if (version !== this.#foundVersion) {
+      this.#found.clear()
+      this.#foundVersion = version
+    }
+    const found = this.#found.get(hash)
+    if (found !== undefined) return found
     const fields = this.#read(() => this.#byHash.get(hash))
-    return fields === undefined ? null : toKeyRecord(fields)
+    if (fields === undefined) return null
+    const key = toKeyRecord(fields)
+    if (this.#found.size >= mostFoundKeys) this.#found.clear()
+    this.#found.set(hash, key)
+    return key
   }
 
   listKeys(): readonly KeyRecord[] {
