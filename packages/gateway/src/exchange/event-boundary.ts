@@ -18,8 +18,7 @@ export class EventBoundary {
 
   /** Everything up to the last event end seen so far; null when no event has ended yet. */
   push(chunk: Buffer): Buffer | null {
-    const window = this.#seam.length > 0 ? Buffer.concat([this.#seam, chunk]) : chunk
-    const end = lastEventEnd(window) - this.#seam.length
+    const end = endsEvent(chunk) ? chunk.length : this.#lastEnd(chunk)
     if (end <= 0) {
       this.#hold(chunk)
       return null
@@ -43,6 +42,11 @@ export class EventBoundary {
     return tail
   }
 
+  #lastEnd(chunk: Buffer): number {
+    const window = this.#seam.length > 0 ? Buffer.concat([this.#seam, chunk]) : chunk
+    return lastEventEnd(window) - this.#seam.length
+  }
+
   #hold(piece: Buffer): void {
     if (piece.length === 0) return
     this.#held.push(piece)
@@ -50,6 +54,11 @@ export class EventBoundary {
     const joined = piece.length >= 3 ? piece : Buffer.concat([this.#seam, piece])
     this.#seam = joined.subarray(Math.max(0, joined.length - 3))
   }
+}
+
+/** What nearly every piece of a stream looks like: whole events, ended by LF. */
+function endsEvent(chunk: Buffer): boolean {
+  return chunk.length >= 2 && chunk[chunk.length - 1] === 0x0a && chunk[chunk.length - 2] === 0x0a
 }
 
 function lastEventEnd(bytes: Buffer): number {
