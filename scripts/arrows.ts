@@ -80,8 +80,8 @@ const vendorRooms: readonly RegExp[] = [
   /^packages\/upstream\/src\/(deepseek|openai|anthropic|vllm|sglang|compatible|demo|embedded)\//,
   /^packages\/wire\/src\/(chat|messages|responses)\//,
   /^packages\/cli\//,
-  // The model's published shapes and prompt formats are data of that model.
-  /^packages\/model\//,
+  // The model's published shapes and prompt formats are data of that model; `engine` runs that one.
+  /^packages\/(model|engine)\//,
   // Adapters to catalogues that other people keep; their spelling of vendors is the data.
   /^packages\/meter\/src\/import\//,
 ]
