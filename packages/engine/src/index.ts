@@ -13,3 +13,12 @@ export { blockTokens, type BlockState, type Forward, type ForwardPiece, type For
 export { ReferenceForward } from './reference-forward.ts'
 export type { Job, JobEnd, JobEndCause } from './scheduler/job.ts'
 export { Scheduler, type SchedulerCounters, type SchedulerOptions } from './scheduler/scheduler.ts'
+export { EngineThread } from './service/engine-thread.ts'
+export type {
+  EngineCounters,
+  EngineEvent,
+  EngineInfo,
+  EngineOptions,
+  FailureKind,
+  GenerationRequest,
+} from './service/protocol.ts'

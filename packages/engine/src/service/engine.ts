@@ -1,0 +1,191 @@
+/**
+ * The engine without its thread: conversations in, completion events out, one `step` at a time.
+ *
+ *   conversation ─▶ prompt ids ─▶ scheduler ─▶ token ids ─▶ completion machine ─▶ events
+ */
+import {
+  CompletionStream,
+  encodeChat,
+  loadEncodingProfile,
+  loadTokenizer,
+  Model,
+  ModelError,
+  openCheckpoint,
+  promptTokens,
+  type Checkpoint,
+  type CompletionEvent,
+  type EncodingProfile,
+  type StopCause,
+  type Tokenizer,
+} from '@portolan/model'
+import { DiskTier } from '../cache/disk-tier.ts'
+import { PrefixCache } from '../cache/prefix-cache.ts'
+import { EngineError } from '../errors.ts'
+import { ReferenceForward } from '../reference-forward.ts'
+import type { JobEnd } from '../scheduler/job.ts'
+import { Scheduler } from '../scheduler/scheduler.ts'
+import type {
+  EngineCounters,
+  EngineEvent,
+  EngineInfo,
+  EngineOptions,
+  FailureKind,
+  GenerationRequest,
+} from './protocol.ts'
+import { weightsName } from './weights-name.ts'
+
+const defaultMemoryBytes = 2 ** 28
+
+export class Engine {
+  readonly info: EngineInfo
+  readonly #checkpoint: Checkpoint
+  readonly #tokenizer: Tokenizer
+  readonly #profile: EncodingProfile
+  readonly #scheduler: Scheduler
+  readonly #cache: PrefixCache
+  readonly #disk: DiskTier | null
+  readonly #now: () => number
+
+  /** @throws {ModelError} when the folder is not a whole model. */
+  static async open(options: EngineOptions, now: () => number): Promise<Engine> {
+    const tokenizer = await loadTokenizer(options.checkpoint)
+    const profile = await loadEncodingProfile(options.checkpoint)
+    return new Engine(options, tokenizer, profile, now)
+  }
+
+  private constructor(options: EngineOptions, tokenizer: Tokenizer, profile: EncodingProfile, now: () => number) {
+    this.#now = now
+    this.#tokenizer = tokenizer
+    this.#profile = profile
+    this.#checkpoint = openCheckpoint(options.checkpoint)
+    const { storage = 'packed', mode } = options
+    const model = Model.load(this.#checkpoint, { storage, ...(mode === undefined ? {} : { mode }) })
+    const { disk, problem } = openDisk(options)
+    this.#disk = disk
+    this.#cache = new PrefixCache({ memoryBytes: options.memoryBytes ?? defaultMemoryBytes, disk })
+    const { tokenBudget, maximumRunning, maximumQueued } = options
+    this.#scheduler = new Scheduler(new ReferenceForward(model, weightsName(options.checkpoint)), this.#cache, {
+      now,
+      ...(tokenBudget === undefined ? {} : { tokenBudget }),
+      ...(maximumRunning === undefined ? {} : { maximumRunning }),
+      ...(maximumQueued === undefined ? {} : { maximumQueued }),
+    })
+    const making = model.config.source['portolan'] as { trained?: unknown; shape?: unknown } | undefined
+    this.info = {
+      trained: making?.trained !== false,
+      name: typeof making?.shape === 'string' ? making.shape : model.config.modelType,
+      vocabularySize: model.config.vocabSize,
+      maximumPositions: model.config.maximumPositions,
+      efforts: Object.keys(profile.efforts),
+      diskProblem: problem,
+    }
+  }
+
+  get counters(): EngineCounters {
+    return { scheduler: this.#scheduler.counters, cache: this.#cache.counters }
+  }
+
+  /** Never throws: what is wrong with a request is its last event. */
+  generate(id: number, request: GenerationRequest, emit: (event: EngineEvent) => void): void {
+    try {
+      this.#start(id, request, emit)
+    } catch (error) {
+      emit(failureOf(error))
+    }
+  }
+
+  cancel(id: number): void {
+    this.#scheduler.cancel(id)
+  }
+
+  /** False when there is nothing left to do. */
+  step(): boolean {
+    return this.#scheduler.step()
+  }
+
+  close(): void {
+    this.#disk?.close()
+    this.#checkpoint.close()
+  }
+
+  #start(id: number, request: GenerationRequest, emit: (event: EngineEvent) => void): void {
+    const prompt = encodeChat(request.chat, this.#profile)
+    const promptIds = promptTokens(prompt.segments, this.#tokenizer)
+    const room = this.info.maximumPositions - promptIds.length
+    const stream = new CompletionStream({
+      tokenizer: this.#tokenizer,
+      opens: prompt.opens,
+      begun: prompt.begun,
+      stops: request.stops,
+      markup: this.#profile.markup,
+    })
+    const show = (events: readonly CompletionEvent[]): void => {
+      for (const event of events) if (event.type !== 'end') emit({ type: 'completion', event })
+    }
+    this.#scheduler.submit({
+      id,
+      tenant: request.tenant,
+      promptIds,
+      maximumOutputTokens: request.maximumOutputTokens ?? Math.max(1, room),
+      sampling: request.sampling,
+      deadlineAtMs: request.deadlineMs === null ? null : this.#now() + request.deadlineMs,
+      onStart: (hitTokens) => emit({ type: 'started', promptTokens: promptIds.length, hitTokens }),
+      onPrefill: (doneTokens) => emit({ type: 'progress', doneTokens, promptTokens: promptIds.length }),
+      onToken: (token) => {
+        show(stream.push(token))
+        return stream.isDone
+      },
+      onEnd: (end) => {
+        const failure = failureOfEnd(end)
+        if (failure !== null) {
+          emit(failure)
+          return
+        }
+        show(stream.finish(stopCauseOf(end)))
+        const result = stream.result()
+        emit({
+          type: 'ended',
+          finish: result.finish,
+          stopString: stream.stopString,
+          promptTokens: promptIds.length,
+          hitTokens: end.hitTokens,
+          outputTokens: end.outputTokens,
+          reasoningTokens: stream.reasoningTokens,
+          rawCalls: result.rawCalls,
+        })
+      },
+    })
+  }
+}
+
+/** A cache that cannot be had is no reason not to answer. */
+function openDisk(options: EngineOptions): { readonly disk: DiskTier | null; readonly problem: string | null } {
+  const directory = options.cacheDirectory ?? null
+  if (directory === null) return { disk: null, problem: null }
+  try {
+    const limit = options.diskBytes === undefined ? {} : { limitBytes: options.diskBytes }
+    return { disk: new DiskTier(directory, limit), problem: null }
+  } catch (error) {
+    return { disk: null, problem: error instanceof Error ? error.message : 'The folder cannot be used.' }
+  }
+}
+
+function stopCauseOf({ cause }: JobEnd): StopCause {
+  return cause === 'length' ? 'length' : 'stop'
+}
+
+function failureOfEnd({ cause, error }: JobEnd): EngineEvent | null {
+  if (cause === 'cancelled')
+    return { type: 'failed', code: 'ENGINE_CANCELLED', kind: 'client-closed', message: 'The caller left.' }
+  if (cause === 'deadline') return failureOf(new EngineError('ENGINE_DEADLINE'))
+  return cause === 'failed' ? failureOf(error) : null
+}
+
+export function failureOf(error: unknown): Extract<EngineEvent, { type: 'failed' }> {
+  if (error instanceof EngineError || error instanceof ModelError) {
+    const kind: FailureKind = error.kind
+    return { type: 'failed', code: error.code, kind, message: error.message }
+  }
+  const message = error instanceof Error ? error.message : 'A computation of the engine failed.'
+  return { type: 'failed', code: 'ENGINE_FAILED', kind: 'internal', message }
+}

@@ -1,0 +1,96 @@
+/**
+ * What goes between the gateway's thread and the engine's: requests in one direction, events in the other.
+ *
+ * Plain data that survives structured cloning.
+ */
+import type { ChatRequest, CompletionEvent, Finish, NumericMode, RowStorage, SamplingOptions } from '@portolan/model'
+import type { CacheCounters } from '../cache/prefix-cache.ts'
+import type { SchedulerCounters } from '../scheduler/scheduler.ts'
+
+export interface EngineOptions {
+  /** Folder in the official layout, with `tokenizer.json` and prompt texts. */
+  readonly checkpoint: string
+  /** Default `packed`: 584 bytes a row at published sizes. */
+  readonly storage?: RowStorage
+  readonly mode?: NumericMode
+  /** Prefixes in memory. Default 256 MiB. */
+  readonly memoryBytes?: number
+  /** Prefixes on disk; null (default): none. */
+  readonly cacheDirectory?: string | null
+  /** Default 1 GiB. */
+  readonly diskBytes?: number
+  readonly tokenBudget?: number
+  readonly maximumRunning?: number
+  readonly maximumQueued?: number
+}
+
+export interface EngineInfo {
+  /** False: somebody made it up; whoever speaks for it must say so. */
+  readonly trained: boolean
+  readonly name: string
+  readonly vocabularySize: number
+  readonly maximumPositions: number
+  /** Effort words that the checkpoint's prompt texts know. */
+  readonly efforts: readonly string[]
+  /** Why prefixes are not kept on disk although a folder was named; null when they are, or none was. */
+  readonly diskProblem: string | null
+}
+
+export interface GenerationRequest {
+  /** Whose prefixes these are; never shared with another. */
+  readonly tenant: string
+  readonly chat: ChatRequest
+  /** null: as long as the context allows. 0: only take the prompt into the cache. */
+  readonly maximumOutputTokens: number | null
+  readonly stops: readonly string[]
+  readonly sampling: SamplingOptions
+  readonly deadlineMs: number | null
+}
+
+export type EngineEvent =
+  | { readonly type: 'started'; readonly promptTokens: number; readonly hitTokens: number }
+  /** While the prompt is read: tokens known so far. */
+  | { readonly type: 'progress'; readonly doneTokens: number; readonly promptTokens: number }
+  | { readonly type: 'completion'; readonly event: Exclude<CompletionEvent, { type: 'end' }> }
+  | {
+      readonly type: 'ended'
+      readonly finish: Finish
+      readonly stopString: string | null
+      readonly promptTokens: number
+      readonly hitTokens: number
+      readonly outputTokens: number
+      readonly reasoningTokens: number
+      /** The call block as it was sampled, for `AssistantMessage.rawCalls` of later turns. */
+      readonly rawCalls: string | null
+    }
+  | { readonly type: 'failed'; readonly code: string; readonly kind: FailureKind; readonly message: string }
+
+export type FailureKind =
+  | 'invalid-request'
+  | 'context-length'
+  | 'rate-limit'
+  | 'timeout'
+  | 'internal'
+  | 'unprocessable'
+  | 'not-found'
+  | 'conflict'
+  | 'client-closed'
+
+export interface EngineCounters {
+  readonly scheduler: SchedulerCounters
+  readonly cache: CacheCounters
+}
+
+export type ToEngine =
+  | { readonly type: 'generate'; readonly id: number; readonly request: GenerationRequest }
+  | { readonly type: 'cancel'; readonly id: number }
+  | { readonly type: 'counters'; readonly id: number }
+  | { readonly type: 'close' }
+
+export type FromEngine =
+  | { readonly type: 'ready'; readonly info: EngineInfo }
+  /** It could not be opened; nothing follows. */
+  | { readonly type: 'broken'; readonly code: string; readonly kind: FailureKind; readonly message: string }
+  | { readonly type: 'events'; readonly batches: readonly (readonly [id: number, events: readonly EngineEvent[]])[] }
+  | { readonly type: 'counters'; readonly id: number; readonly counters: EngineCounters }
+  | { readonly type: 'closed' }
