@@ -5,7 +5,7 @@
  * salted hashes protect secrets that people choose; nobody can search 2^256, and the hash is looked up on
  * every request. Prefix and last four characters are kept so that a person can tell keys apart.
  */
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 
 export interface KeyInput {
   /** For people; need not be unique. */
@@ -62,7 +62,7 @@ export function keyAllowsModel(key: Pick<KeyRecord, 'models'>, model: string): b
 }
 
 export function hashSecret(secret: string): string {
-  return createHash('sha256').update(secret, 'utf8').digest('hex')
+  return hash('sha256', secret)
 }
 
 export const secretPrefix = 'ptl_'
