@@ -51,6 +51,8 @@ export interface LoadReport {
   firstByteMs: Percentiles
   /** In the order in which the answers began; empty strings where the header was missing. */
   ids: string[]
+  /** Of the complete answers only, in the order in which they ended. */
+  completeIds: string[]
 }
 
 export async function runLoad(options: LoadOptions): Promise<LoadReport> {
@@ -76,6 +78,7 @@ class Run {
   readonly #latencies: number[] = []
   readonly #firstBytes: number[] = []
   readonly #ids: string[] = []
+  readonly #completeIds: string[] = []
   readonly #byStatus: Record<string, number> = {}
   readonly #byError: Record<string, number> = {}
   #next = 0
@@ -155,7 +158,8 @@ class Run {
         const id = options.idHeader
           ? response.headers[options.idHeader]
           : (response.headers['x-request-id'] ?? response.headers['request-id'])
-        this.#ids.push(typeof id === 'string' ? id : '')
+        const name = typeof id === 'string' ? id : ''
+        this.#ids.push(name)
         const ok = status >= 200 && status < 300
         const kind: StreamKind = options.stream && ok ? 'events' : 'whole'
         const reader = readStreamEnd(kind)
@@ -173,8 +177,10 @@ class Run {
           finish(() => {
             this.#latencies.push(performance.now() - begunMs)
             if (!ok) this.#failed += 1
-            else if (response.complete && reader.isComplete()) this.#complete += 1
-            else this.#incomplete += 1
+            else if (response.complete && reader.isComplete()) {
+              this.#complete += 1
+              this.#completeIds.push(name)
+            } else this.#incomplete += 1
           }),
         )
         response.on('close', () => finish(() => (leaving ? (this.#left += 1) : (this.#incomplete += 1))))
@@ -205,6 +211,7 @@ class Run {
       latencyMs: percentiles(this.#latencies),
       firstByteMs: percentiles(this.#firstBytes),
       ids: this.#ids,
+      completeIds: this.#completeIds,
     }
   }
 }

@@ -377,9 +377,10 @@ export class Exchange {
   }
 
   #problemOfFailure(failure: AttemptFailure): Problem {
-    const upstream = this.#facts.target!.upstream
+    // Null when no upstream had a place for the request.
+    const upstream = this.#facts.target?.upstream
     const waitMs = readRetryAfter(failure.headers, this.#parts.now())
-    if (failure.status === 401 || failure.status === 403) {
+    if (upstream && (failure.status === 401 || failure.status === 403)) {
       this.#parts.log.warn(
         { requestId: this.#start.requestId, upstream: upstream.name, status: failure.status },
         'upstream refused our credentials',
