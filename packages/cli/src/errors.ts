@@ -37,6 +37,11 @@ export const cliErrors = {
     summary: 'There is nothing by the given name.',
     remedy: 'The list command of the same group shows what exists.',
   },
+  CLI_NO_ROOM: {
+    kind: 'unprocessable',
+    summary: 'The model needs more memory than this machine has free.',
+    remedy: '`portolan model inspect` shows what the model needs; use a machine with more memory or a smaller model.',
+  },
 } as const satisfies Record<string, ErrorEntry>
 
 export type CliErrorCode = keyof typeof cliErrors

@@ -1,6 +1,7 @@
 /** The command tree. Each command's work is in its own file and loaded when it is called. */
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
 import { GatewayError } from '@portolan/gateway'
+import type { ModelError } from '@portolan/model'
 import { StoreError } from '@portolan/store'
 import { UpstreamError } from '@portolan/upstream'
 import { CliError, exitCodes } from './errors.ts'
@@ -23,6 +24,7 @@ function complain(error: unknown, asJson: boolean): number {
   const known =
     error instanceof CliError ||
     error instanceof GatewayError ||
+    isModelError(error) ||
     error instanceof StoreError ||
     error instanceof UpstreamError
   const code = known ? error.code : 'CLI_FAULT'
@@ -34,7 +36,18 @@ function complain(error: unknown, asJson: boolean): number {
         ? `portolan: ${message} [${code}]`
         : `portolan: a fault of ours; please report it with this text:\n${error instanceof Error ? error.stack : message}`,
     )
-  return error instanceof CliError && error.code !== 'CLI_DATA_DIRECTORY' ? exitCodes.usage : exitCodes.failed
+  return isForCaller(error) ? exitCodes.usage : exitCodes.failed
+}
+
+/** Whether the caller must change what was asked, as against something that failed or is damaged. */
+function isForCaller(error: unknown): boolean {
+  if (isModelError(error)) return error.kind === 'invalid-request' || error.kind === 'context-length'
+  return error instanceof CliError && error.code !== 'CLI_DATA_DIRECTORY' && error.code !== 'CLI_NO_ROOM'
+}
+
+/** By name: the model package is large, and only the commands that need it load it. */
+function isModelError(error: unknown): error is ModelError {
+  return error instanceof Error && error.name === 'ModelError' && 'code' in error && 'kind' in error
 }
 
 function commands(): Command {
@@ -119,6 +132,8 @@ function commands(): Command {
       (await import('./commands/price.ts')).priceHistory(vendor, model, options),
     )
 
+  modelCommands(program)
+
   add(
     program.command('doctor'),
     'Check runtime, configuration, data directory and upstreams.',
@@ -127,7 +142,64 @@ function commands(): Command {
   return program
 }
 
-/** What every command has. */
+function modelCommands(program: Command): void {
+  const model = program.command('model').description('Look into a DeepSeek-V4 checkpoint, and run it in TypeScript.')
+  describe(
+    model.command('inspect').argument('<dir>', 'folder with config.json and safetensors files'),
+    'What a checkpoint holds, and what this machine could do with it.',
+    'portolan model inspect ./models/v4-tiny',
+  )
+    .option('--verify', 'read every value too, and refuse NaN, infinities and impossible scales')
+    .action(async (dir: string, options) => (await import('./commands/model-inspect.ts')).inspectModel(dir, options))
+  describe(
+    model.command('run').argument('<dir>', 'folder of the checkpoint, with its tokenizer and prompt texts'),
+    'Answer one prompt with the reference forward pass, streamed.',
+    'portolan model run ./models/v4-tiny -p "Where is the harbour?" --thinking high --seed 7',
+  )
+    .requiredOption('-p, --prompt <text>', 'the question')
+    .option('--system <text>', 'instructions before it')
+    .addOption(new Option('--max-tokens <count>', 'longest answer').argParser(countOf('--max-tokens', 1)).default(256))
+    .addOption(new Option('--temperature <number>', '0: always the best token').argParser(decimal).default(1))
+    .addOption(
+      new Option('--top-p <number>', 'only the best tokens up to this probability').argParser(decimal).default(1),
+    )
+    .addOption(
+      new Option('--seed <number>', 'same seed, same answer; default: a random one').argParser(countOf('--seed', 0)),
+    )
+    .addOption(new Option('--thinking <effort>', 'reason first').choices(['off', 'low', 'high', 'max']).default('off'))
+    .action(async (dir: string, options) => (await import('./commands/model-run.ts')).runModel(dir, options))
+  describe(
+    model.command('efficiency'),
+    'Cache bytes and operations at a length, measured, beside V3.2 and 8-head attention.',
+    'portolan model efficiency --shape flash --context 1M',
+  )
+    .addOption(new Option('--shape <name>', 'published shape').choices(['flash', 'pro']).default('flash'))
+    .addOption(
+      new Option('--context <tokens>', 'length, such as 4096, 128K or 1M (K and M are powers of 1024)')
+        .argParser(tokenCount)
+        .default(2 ** 20, '1M'),
+    )
+    .action(async (options) => (await import('./commands/model-efficiency.ts')).showEfficiency(options))
+  describe(
+    model.command('make').argument('<dir>', 'new folder'),
+    'Write a small untrained model in the official layout, for trying things out.',
+    'portolan model make ./models/v4-tiny --seed 7',
+  )
+    .addOption(new Option('--seed <number>', 'same seed, same bytes').argParser(countOf('--seed', 0)).default(0))
+    .addOption(new Option('--shape <name>', 'how large').choices(['tiny', 'small']).default('tiny'))
+    .option('--force', 'replace a model that was made here before')
+    .action(async (dir: string, options) => (await import('./commands/model-make.ts')).makeModel(dir, options))
+}
+
+/** What every command has that reads no configuration. */
+function describe(command: Command, description: string, example: string): Command {
+  return command
+    .description(description)
+    .option('--json', 'print JSON, for scripts')
+    .addHelpText('after', `\nExample:\n  $ ${example}`)
+}
+
+/** What every other command has. */
 function add(command: Command, description: string, example: string): Command {
   return command
     .description(description)
@@ -149,4 +221,28 @@ function wholeDays(text: string): number {
   if (!Number.isInteger(days) || days < 1 || days > 36_500)
     throw new InvalidArgumentError('Days are a whole number from 1.')
   return days
+}
+
+function countOf(option: string, least: number): (text: string) => number {
+  return (text) => {
+    const count = Number(text)
+    if (text.trim() === '' || !Number.isSafeInteger(count) || count < least)
+      throw new InvalidArgumentError(`${option} is a whole number from ${least}.`)
+    return count
+  }
+}
+
+function decimal(text: string): number {
+  const value = Number(text)
+  if (text.trim() === '' || !Number.isFinite(value)) throw new InvalidArgumentError('It is not a number.')
+  return value
+}
+
+/** `4096`, `128K`, `1M`; at least 1. */
+function tokenCount(text: string): number {
+  const [, digits, unit = ''] = /^(\d{1,9})([km]?)$/i.exec(text) ?? []
+  const count = Number(digits) * (unit === '' ? 1 : unit.toLowerCase() === 'k' ? 2 ** 10 : 2 ** 20)
+  if (digits === undefined || count < 1)
+    throw new InvalidArgumentError('A length is a whole number of tokens such as 4096, 128K or 1M.')
+  return count
 }

@@ -83,10 +83,21 @@ function measureLayer(config: ModelConfig, plan: LayerPlan, layers: number, cont
   }
 }
 
-/** Measures one sequence of `contextTokens` tokens on a model of this shape. */
-export function measureSequence(config: ModelConfig, contextTokens: number): SequenceCost {
-  const groups = Map.groupBy(config.layers, kindOf)
-  const kinds = [...groups.values()].map((plans) => measureLayer(config, plans[0]!, plans.length, contextTokens))
+/**
+ * Measures one sequence of `contextTokens` tokens on a model of this shape. `onKind` hears after each kind of
+ * layer how many of how many are done.
+ */
+export function measureSequence(
+  config: ModelConfig,
+  contextTokens: number,
+  onKind: (done: number, total: number) => void = () => {},
+): SequenceCost {
+  const groups = [...Map.groupBy(config.layers, kindOf).values()]
+  const kinds = groups.map((plans, at) => {
+    const cost = measureLayer(config, plans[0]!, plans.length, contextTokens)
+    onKind(at + 1, groups.length)
+    return cost
+  })
   const tally = new Tally()
   const { head, vocabulary } = shapeHead(config)
   const streams = new Float32Array(config.hyperConnections.streams * config.hiddenSize)

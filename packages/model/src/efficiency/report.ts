@@ -26,9 +26,13 @@ export interface ShapeEfficiency {
 }
 
 /** Measures one shape at one length. A million tokens take seconds and some 200 MB. */
-export function measureEfficiency(shape: ShapeName, contextTokens: number = millionTokens): ShapeEfficiency {
+export function measureEfficiency(
+  shape: ShapeName,
+  contextTokens: number = millionTokens,
+  onKind: (done: number, total: number) => void = () => {},
+): ShapeEfficiency {
   const config = publishedShape(shape)
-  const cost = measureSequence(config, contextTokens)
+  const cost = measureSequence(config, contextTokens, onKind)
   const baseline = v32Operations(contextTokens)
   const bytesPerToken = cost.growingBytes / contextTokens
   return {
