@@ -22,3 +22,12 @@ export type {
   FailureKind,
   GenerationRequest,
 } from './service/protocol.ts'
+export type {
+  AssistantMessage,
+  ChatMessage,
+  ChatRequest,
+  Content,
+  ContentPart,
+  ResponseFormat,
+  ToolCall,
+} from '@portolan/model'

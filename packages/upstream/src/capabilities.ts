@@ -17,6 +17,7 @@ export type UpstreamKind =
   | 'vllm'
   | 'sglang'
   | 'demo'
+  | 'embedded'
 
 export const upstreamKinds: readonly UpstreamKind[] = [
   'openai',
@@ -27,6 +28,7 @@ export const upstreamKinds: readonly UpstreamKind[] = [
   'vllm',
   'sglang',
   'demo',
+  'embedded',
 ]
 
 /** How prompts are cached there. `blockTokens` null: not published. */
@@ -136,7 +138,23 @@ export interface UpstreamDefinition {
   readonly stripBillingLine: boolean
   readonly errorQuirks: ErrorQuirks
   readonly defaultConcurrency: number
-  readonly generate?: (request: CanonicalRequest, context: GenerateContext) => AsyncIterable<CanonicalEvent>
+  readonly generate?: Generate
+  /** Of in-process kinds with settings: makes `generate` once the configuration is known. */
+  readonly generatorFor?: (settings: InProcessSettings) => Generate
+}
+
+export type Generate = (request: CanonicalRequest, context: GenerateContext) => AsyncIterable<CanonicalEvent>
+
+/** What a configuration may say about an upstream inside this process. Paths are absolute. */
+export interface InProcessSettings {
+  /** Folder of a model in its official layout; null: the small untrained one, made where it is missing. */
+  readonly checkpoint: string | null
+  /** Where the untrained model and, for each upstream, the prefixes are kept; null: nothing stays on disk. */
+  readonly dataDirectory: string | null
+  readonly upstreamName: string
+  /** Limits on kept prefixes; null: the engine's own. */
+  readonly memoryBytes: number | null
+  readonly diskBytes: number | null
 }
 
 /** What an in-process upstream is told beside the request. Clock and randomness come from outside. */
@@ -144,6 +162,8 @@ export interface GenerateContext {
   readonly requestId: string
   readonly createdSec: number
   readonly signal: AbortSignal | null
+  /** Whose request it is: prefixes are never shared between two. Absent: nobody's, and nothing is shared. */
+  readonly tenant?: string
 }
 
 /** Bearer credentials, as the OpenAI conventions have them. */

@@ -5,6 +5,7 @@ import { anthropicCompatibleDefinition, openAiCompatibleDefinition } from './com
 import { deepSeekDefinition } from './deepseek/definition.ts'
 import { deepSeekProfiles, isDeepSeekProfileName, newestDeepSeekProfile } from './deepseek/profiles.ts'
 import { demoDefinition } from './demo/definition.ts'
+import { embeddedDefinition } from './embedded/definition.ts'
 import { UpstreamError } from './errors.ts'
 import { openAiDefinition } from './openai/definition.ts'
 import { sglangDefinition } from './sglang/definition.ts'
@@ -18,6 +19,7 @@ const undated: Readonly<Record<Exclude<UpstreamKind, 'deepseek'>, UpstreamDefini
   vllm: vllmDefinition,
   sglang: sglangDefinition,
   demo: demoDefinition,
+  embedded: embeddedDefinition,
 }
 
 /** @throws {UpstreamError} `UPSTREAM_BAD_CONFIG` for a profile that the kind does not have. */

@@ -2,7 +2,9 @@
 export type {
   Address,
   ErrorQuirks,
+  Generate,
   GenerateContext,
+  InProcessSettings,
   PassThrough,
   PathOverride,
   PromptCache,
@@ -14,6 +16,7 @@ export { upstreamKinds } from './capabilities.ts'
 export { chooseAddress, type AddressChoice } from './choose-address.ts'
 export { definitionOf, profilesOf } from './definitions.ts'
 export { demoModel } from './demo/generate.ts'
+export { closeEmbeddedEngines } from './embedded/generate.ts'
 export { UpstreamError, upstreamErrors, type UpstreamErrorCode, type UpstreamErrorOptions } from './errors.ts'
 export {
   HttpClient,

@@ -14,7 +14,7 @@ const anthropic = resolveUpstream({ name: 'a', kind: 'anthropic', apiKey: 'sk-se
 describe('a resolved upstream', () => {
   it('exists for every kind, and every address has a dialect of its own protocol', () => {
     for (const kind of upstreamKinds) {
-      const needsUrl = !['openai', 'anthropic', 'deepseek', 'demo'].includes(kind)
+      const needsUrl = !['openai', 'anthropic', 'deepseek', 'demo', 'embedded'].includes(kind)
       const upstream = resolveUpstream({
         name: kind,
         kind,

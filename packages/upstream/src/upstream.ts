@@ -9,7 +9,7 @@ import type { Dialect, LossPolicy, MessagesVersion, Protocol } from '@portolan/w
 import { protocols } from '@portolan/wire'
 import { joinPath, parseBaseUrl } from './base-url.ts'
 import type { Address, PassThrough, UpstreamDefinition, UpstreamKind } from './capabilities.ts'
-import { oldMessagesVersion, upstreamKinds } from './capabilities.ts'
+import { oldMessagesVersion, upstreamKinds, type InProcessSettings } from './capabilities.ts'
 import { definitionOf } from './definitions.ts'
 import { UpstreamError } from './errors.ts'
 import type { RequestTraits } from './traits.ts'
@@ -39,6 +39,8 @@ export interface UpstreamConfig {
   /** Corrects the path of an address, from the root of the API. */
   readonly paths?: Readonly<Partial<Record<Protocol, string>>>
   readonly stripBillingLine?: boolean
+  /** Of kinds that answer from a model inside this process. */
+  readonly model?: Partial<Omit<InProcessSettings, 'upstreamName'>>
 }
 
 export interface UpstreamTimeouts {
@@ -136,6 +138,7 @@ export function resolveUpstream(config: UpstreamConfig): Upstream {
   }
   const effective: UpstreamDefinition = {
     ...definition,
+    ...generatorOf(config, definition, bad),
     addresses,
     stripBillingLine: config.stripBillingLine ?? definition.stripBillingLine,
   }
@@ -231,6 +234,18 @@ export function outboundMessagesVersion(
 }
 
 type Bad = (member: string, why: string) => UpstreamError
+
+function generatorOf(config: UpstreamConfig, definition: UpstreamDefinition, bad: Bad): Partial<UpstreamDefinition> {
+  const { generatorFor } = definition
+  if (generatorFor === undefined) {
+    if (config.model !== undefined) throw bad('model', `is set, but ${config.kind} runs no model inside this process.`)
+    return {}
+  }
+  const { checkpoint = null, dataDirectory = null, memoryBytes = null, diskBytes = null } = config.model ?? {}
+  return {
+    generate: generatorFor({ checkpoint, dataDirectory, memoryBytes, diskBytes, upstreamName: config.name }),
+  }
+}
 
 function resolveAddresses(
   config: UpstreamConfig,

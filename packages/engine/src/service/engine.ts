@@ -20,6 +20,7 @@ import {
 } from '@portolan/model'
 import { DiskTier } from '../cache/disk-tier.ts'
 import { PrefixCache } from '../cache/prefix-cache.ts'
+import { ensureDefaultCheckpoint } from '../default-checkpoint/default-checkpoint.ts'
 import { EngineError } from '../errors.ts'
 import { ReferenceForward } from '../reference-forward.ts'
 import type { JobEnd } from '../scheduler/job.ts'
@@ -48,23 +49,31 @@ export class Engine {
 
   /** @throws {ModelError} when the folder is not a whole model. */
   static async open(options: EngineOptions, now: () => number): Promise<Engine> {
-    const tokenizer = await loadTokenizer(options.checkpoint)
-    const profile = await loadEncodingProfile(options.checkpoint)
-    return new Engine(options, tokenizer, profile, now)
+    const { checkpoint } = options
+    const directory = typeof checkpoint === 'string' ? checkpoint : ensureDefaultCheckpoint(checkpoint.defaultBelow)
+    const tokenizer = await loadTokenizer(directory)
+    const profile = await loadEncodingProfile(directory)
+    return new Engine(options, directory, tokenizer, profile, now)
   }
 
-  private constructor(options: EngineOptions, tokenizer: Tokenizer, profile: EncodingProfile, now: () => number) {
+  private constructor(
+    options: EngineOptions,
+    directory: string,
+    tokenizer: Tokenizer,
+    profile: EncodingProfile,
+    now: () => number,
+  ) {
     this.#now = now
     this.#tokenizer = tokenizer
     this.#profile = profile
-    this.#checkpoint = openCheckpoint(options.checkpoint)
+    this.#checkpoint = openCheckpoint(directory)
     const { storage = 'packed', mode } = options
     const model = Model.load(this.#checkpoint, { storage, ...(mode === undefined ? {} : { mode }) })
     const { disk, problem } = openDisk(options)
     this.#disk = disk
     this.#cache = new PrefixCache({ memoryBytes: options.memoryBytes ?? defaultMemoryBytes, disk })
     const { tokenBudget, maximumRunning, maximumQueued } = options
-    this.#scheduler = new Scheduler(new ReferenceForward(model, weightsName(options.checkpoint)), this.#cache, {
+    this.#scheduler = new Scheduler(new ReferenceForward(model, weightsName(directory)), this.#cache, {
       now,
       ...(tokenBudget === undefined ? {} : { tokenBudget }),
       ...(maximumRunning === undefined ? {} : { maximumRunning }),

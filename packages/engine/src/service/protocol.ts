@@ -8,8 +8,8 @@ import type { CacheCounters } from '../cache/prefix-cache.ts'
 import type { SchedulerCounters } from '../scheduler/scheduler.ts'
 
 export interface EngineOptions {
-  /** Folder in the official layout, with `tokenizer.json` and prompt texts. */
-  readonly checkpoint: string
+  /** Folder in the official layout, with `tokenizer.json` and prompt texts; or where the default one is to be made. */
+  readonly checkpoint: string | { readonly defaultBelow: string }
   /** Default `packed`: 584 bytes a row at published sizes. */
   readonly storage?: RowStorage
   readonly mode?: NumericMode

@@ -1,0 +1,290 @@
+/**
+ * A canonical request as the engine takes it.
+ *
+ * Items of one assistant turn become one message; parts that the model cannot read stay visible as unsupported.
+ * Refused by name, because leaving them out would change what the answer means: log-probabilities, several
+ * choices, and schemas that must be enforced. Limits and their words are DeepSeek's.
+ */
+import { createHash } from 'node:crypto'
+import type {
+  AssistantMessage,
+  ChatMessage,
+  ChatRequest,
+  Content,
+  ContentPart,
+  EngineInfo,
+  GenerationRequest,
+  ToolCall,
+} from '@portolan/engine'
+import { WireError, type CanonicalRequest, type Effort, type Item, type Part, type Tool } from '@portolan/wire'
+import type { SampledCalls } from './sampled-calls.ts'
+import { untrainedTokens, withoutLabel } from './untrained.ts'
+
+const maximumOutputTokens = 393_216
+
+const effortWords: Readonly<Record<Effort, 'low' | 'high' | 'max'>> = {
+  minimal: 'low',
+  low: 'low',
+  medium: 'high',
+  high: 'high',
+  xhigh: 'max',
+  max: 'max',
+  ultra: 'max',
+}
+
+export interface Translated {
+  readonly generation: GenerationRequest
+  /** The caller's tools by the name that the model reads. */
+  readonly tools: ReadonlyMap<string, Tool>
+  /** The budget is the caller's own, and not what an untrained model gets at most. */
+  readonly budgetIsCallers: boolean
+}
+
+/** @throws {WireError} for what cannot be done. */
+export function toGeneration(
+  request: CanonicalRequest,
+  info: EngineInfo,
+  owner: string,
+  sampled: SampledCalls,
+): Translated {
+  refuseUnsupported(request)
+  // End users of one key do not see each other's prefixes either.
+  const tenant = createHash('sha256')
+    .update(JSON.stringify([owner, request.endUser]))
+    .digest('hex')
+  const tools = offeredTools(request)
+  const forced = forcedCall(request, tools)
+  const budget = budgetOf(request, info)
+  const chat: ChatRequest = {
+    messages: messagesOf(request.items, tenant, sampled),
+    tools: [...tools].map(([name, tool]) => ({ schema: toolSchema(name, tool) })),
+    responseFormat: responseFormatOf(request),
+    mode: thinks(request, info) && forced === null ? 'thinking' : 'chat',
+    effort: effortOf(request, info),
+    forceCall: forced,
+  }
+  return {
+    generation: {
+      tenant,
+      chat,
+      maximumOutputTokens: budget,
+      stops: request.stop.filter((stop) => stop !== ''),
+      sampling: samplingOf(request),
+      deadlineMs: null,
+    },
+    tools,
+    budgetIsCallers: budget === request.maxOutputTokens,
+  }
+}
+
+// ---------------------------------------------------------------------------------------------- limits
+
+function refuse(message: string, field: string): never {
+  throw new WireError('WIRE_CANNOT_CARRY', message, field)
+}
+
+function refuseUnsupported(request: CanonicalRequest): void {
+  if (request.topLogprobs !== null) refuse('The embedded engine does not give log-probabilities.', 'logprobs')
+  if (request.choices > 1) refuse('The embedded engine gives one choice for each request.', 'n')
+  if (request.outputFormat.type === 'json-schema' && request.outputFormat.strict === true)
+    refuse('The embedded engine does not enforce a JSON Schema; send it without `strict`, as an instruction.', 'strict')
+  const strict = request.tools.find((tool) => tool.kind === 'function' && tool.strict === true)
+  if (strict !== undefined)
+    refuse(`The embedded engine does not enforce strict tools; \`${strict.name}\` is one.`, 'tools')
+}
+
+function budgetOf(request: CanonicalRequest, info: EngineInfo): number | null {
+  const asked = request.maxOutputTokens
+  if (asked !== null && (asked < 0 || asked > maximumOutputTokens))
+    throw new WireError(
+      'WIRE_BAD_FIELD',
+      `Invalid max_tokens value, the valid range of max_tokens is [1, ${maximumOutputTokens}].`,
+      'max_tokens',
+    )
+  return info.trained ? asked : Math.min(asked ?? untrainedTokens, untrainedTokens)
+}
+
+function thinks({ thinking }: CanonicalRequest, info: EngineInfo): boolean {
+  // A model that knows nothing would never come to the end of its thoughts.
+  return thinking === null ? info.trained : thinking.mode !== 'off'
+}
+
+function effortOf({ thinking }: CanonicalRequest, info: EngineInfo): string | null {
+  const word = thinking?.effort ? effortWords[thinking.effort] : null
+  return word !== null && info.efforts.includes(word) ? word : null
+}
+
+function samplingOf({ sampling }: CanonicalRequest): GenerationRequest['sampling'] {
+  const { temperature, topP, topK, frequencyPenalty, presencePenalty, seed, logitBias } = sampling
+  if (temperature !== null && !(temperature >= 0 && temperature <= 2))
+    throw new WireError('WIRE_BAD_FIELD', `temperature is ${temperature}; it must lie between 0 and 2.`, 'temperature')
+  return {
+    ...(temperature === null ? {} : { temperature }),
+    ...(topP === null ? {} : { topP }),
+    ...(topK === null ? {} : { topK }),
+    ...(frequencyPenalty === null ? {} : { frequencyPenalty }),
+    ...(presencePenalty === null ? {} : { presencePenalty }),
+    ...(seed === null ? {} : { seed }),
+    ...(logitBias === null
+      ? {}
+      : { logitBias: new Map(Object.entries(logitBias).map(([id, bias]): [number, number] => [Number(id), bias])) }),
+  }
+}
+
+function responseFormatOf({ outputFormat }: CanonicalRequest): ChatRequest['responseFormat'] {
+  if (outputFormat.type === 'json-schema') return { kind: 'json-schema', schema: outputFormat.schema }
+  return outputFormat.type === 'json-object' ? { kind: 'json-object' } : null
+}
+
+// ----------------------------------------------------------------------------------------------- tools
+
+function modelName(tool: Tool): string {
+  const namespace = tool.kind === 'vendor' ? null : tool.namespace
+  return namespace === null ? (tool.name ?? '') : `${namespace}__${tool.name}`
+}
+
+function offeredTools({ tools, toolChoice }: CanonicalRequest): ReadonlyMap<string, Tool> {
+  if (toolChoice?.mode === 'none') return new Map()
+  const callable = tools.filter((tool) => tool.kind !== 'vendor' || (tool.clientExecuted && tool.name !== null))
+  const allowed =
+    toolChoice?.mode === 'allowed' ? callable.filter(({ name }) => toolChoice.names.includes(name!)) : callable
+  return new Map(allowed.map((tool) => [modelName(tool), tool]))
+}
+
+function forcedCall(
+  { toolChoice }: CanonicalRequest,
+  tools: ReadonlyMap<string, Tool>,
+): { name: string | null } | null {
+  if (toolChoice === null) return null
+  const { mode } = toolChoice
+  const isForced = mode === 'required' || mode === 'named' || (mode === 'allowed' && toolChoice.require)
+  if (!isForced) return null
+  if (tools.size === 0) refuse('A tool must be called, but none is given that could be.', 'tool_choice')
+  if (mode !== 'named') return { name: null }
+  const found = [...tools].find(
+    ([, tool]) =>
+      tool.name === toolChoice.name &&
+      (tool.kind === 'vendor' || !toolChoice.namespace || tool.namespace === toolChoice.namespace),
+  )
+  if (found === undefined)
+    throw new WireError('WIRE_BAD_FIELD', `The tool ${JSON.stringify(toolChoice.name)} is not given.`, 'tool_choice')
+  return { name: found[0] }
+}
+
+function toolSchema(name: string, tool: Tool): object {
+  if (tool.kind === 'function')
+    return { name, description: tool.description ?? '', parameters: tool.parameters ?? { type: 'object' } }
+  const parameters =
+    tool.kind === 'custom'
+      ? { type: 'object', properties: { input: { type: 'string' } }, required: ['input'] }
+      : { type: 'object' }
+  return { name, description: tool.kind === 'custom' ? (tool.description ?? '') : '', parameters }
+}
+
+// -------------------------------------------------------------------------------------------- messages
+
+/** An assistant turn while its items are gathered. */
+interface OpenTurn {
+  content: string
+  reasoning: string
+  calls: ToolCall[]
+  isPrefix: boolean
+}
+
+function messagesOf(items: readonly Item[], tenant: string, sampled: SampledCalls): ChatMessage[] {
+  const messages: ChatMessage[] = []
+  let turn: OpenTurn | null = null
+  const assistant = (): OpenTurn => (turn ??= { content: '', reasoning: '', calls: [], isPrefix: false })
+  const close = (): void => {
+    if (turn !== null) messages.push(assistantMessage(turn, tenant, sampled))
+    turn = null
+  }
+  for (const item of items) {
+    switch (item.kind) {
+      case 'reasoning':
+        // Reasoning after a call opens the next turn of the model.
+        if (assistant().calls.length > 0) close()
+        assistant().reasoning += withoutLabel(item.text ?? '')
+        break
+      case 'assistant-text':
+        assistant().content += withoutLabel(item.parts.map((part) => part.text).join(''))
+        assistant().isPrefix = item.prefill === true
+        break
+      case 'tool-call':
+        assistant().calls.push({
+          id: item.callId,
+          name: item.namespace === null ? item.name : `${item.namespace}__${item.name}`,
+          argumentsText: item.custom ? JSON.stringify({ input: item.argumentsText }) : item.argumentsText,
+        })
+        break
+      case 'instruction':
+        close()
+        messages.push({ role: 'system', content: item.parts.map((part) => part.text).join('\n\n') })
+        break
+      case 'user':
+        close()
+        messages.push({ role: 'user', content: contentOf(item.parts) })
+        break
+      case 'tool-result':
+        close()
+        messages.push({ role: 'tool', callId: item.callId, content: resultContent(item.parts, item.isError) })
+        break
+      case 'foreign':
+        if (item.role === 'assistant') break
+        close()
+        messages.push({ role: 'user', content: [{ type: 'unsupported', kind: item.name }] })
+    }
+  }
+  close()
+  return joinInstructions(messages)
+}
+
+function assistantMessage(turn: OpenTurn, tenant: string, sampled: SampledCalls): AssistantMessage {
+  const { content, reasoning, calls, isPrefix } = turn
+  return {
+    role: 'assistant',
+    content,
+    reasoning: reasoning === '' ? null : reasoning,
+    ...(calls.length === 0 ? {} : { toolCalls: calls, rawCalls: sampled.recall(tenant, calls) }),
+    prefix: isPrefix && calls.length === 0 ? 'answer' : null,
+  }
+}
+
+/** System texts in a row are one text to the model. */
+function joinInstructions(messages: readonly ChatMessage[]): ChatMessage[] {
+  const joined: ChatMessage[] = []
+  for (const message of messages) {
+    const last = joined.at(-1)
+    if (message.role === 'system' && last?.role === 'system')
+      joined[joined.length - 1] = { role: 'system', content: `${last.content}\n\n${message.content}` }
+    else joined.push(message)
+  }
+  return joined
+}
+
+function contentOf(parts: readonly Part[]): Content {
+  const [only] = parts
+  if (parts.length === 1 && only?.type === 'text') return only.text
+  return parts.map(contentPart)
+}
+
+function resultContent(parts: readonly Part[], isError: boolean): Content {
+  if (!isError) return contentOf(parts)
+  return [{ type: 'text', text: 'Error:\n' }, ...parts.map(contentPart)]
+}
+
+function contentPart(part: Part): ContentPart {
+  switch (part.type) {
+    case 'text':
+      return { type: 'text', text: part.text }
+    case 'search-result':
+      return { type: 'text', text: `${part.title}\n${part.source}\n${part.text}` }
+    case 'document':
+      if (part.source.kind === 'text') return { type: 'text', text: part.source.text }
+      return { type: 'unsupported', kind: 'document' }
+    case 'foreign':
+      return { type: 'unsupported', kind: part.name }
+    default:
+      return { type: 'unsupported', kind: part.type }
+  }
+}

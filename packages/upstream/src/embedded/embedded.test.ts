@@ -1,0 +1,301 @@
+import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, describe, it } from 'node:test'
+import type { EngineInfo } from '@portolan/engine'
+import type { CanonicalEvent, CanonicalRequest, FunctionTool } from '@portolan/wire'
+import { resolveUpstream } from '../upstream.ts'
+import { Answer } from './answer.ts'
+import { toGeneration } from './chat-request.ts'
+import { closeEmbeddedEngines } from './generate.ts'
+import { SampledCalls } from './sampled-calls.ts'
+import { untrainedLabel } from './untrained.ts'
+
+const room = mkdtempSync(join(tmpdir(), 'embedded-'))
+after(async () => {
+  await closeEmbeddedEngines()
+  rmSync(room, { recursive: true, force: true })
+})
+
+const plain: CanonicalRequest = {
+  from: 'chat',
+  model: 'deepseek-v4-pro',
+  items: [{ kind: 'user', parts: [{ type: 'text', text: 'How deep is the sea?' }] }],
+  tools: [],
+  toolChoice: null,
+  parallelToolCalls: null,
+  maxOutputTokens: null,
+  stop: [],
+  sampling: {
+    temperature: null,
+    topP: null,
+    topK: null,
+    frequencyPenalty: null,
+    presencePenalty: null,
+    seed: null,
+    logitBias: null,
+  },
+  topLogprobs: null,
+  thinking: null,
+  reasoningSummary: null,
+  outputFormat: { type: 'text' },
+  verbosity: null,
+  stream: true,
+  includeUsage: true,
+  choices: 1,
+  endUser: null,
+  metadata: null,
+  cacheKey: null,
+  autoCacheMark: null,
+  serviceTier: null,
+  extra: {},
+}
+
+const weather: FunctionTool = {
+  kind: 'function',
+  name: 'weather',
+  namespace: null,
+  description: 'Tells the weather.',
+  strict: null,
+  parameters: { type: 'object', properties: { city: { type: 'string' } } },
+}
+
+const trained: EngineInfo = {
+  trained: true,
+  name: 'm',
+  vocabularySize: 4096,
+  maximumPositions: 1_048_576,
+  efforts: ['high', 'max'],
+  diskProblem: null,
+}
+
+const translate = (change: Partial<CanonicalRequest>, info = trained, sampled = new SampledCalls()) =>
+  toGeneration({ ...plain, ...change }, info, 'key', sampled)
+
+describe('a request to the embedded engine', () => {
+  it('thinks unless it is told not to, or must call a tool; an untrained model only when told to', () => {
+    const thinking = (mode: 'on' | 'off') => ({ mode, effort: null, budgetTokens: null, display: null })
+    const untrained = { ...trained, trained: false }
+    assert.equal(translate({}).generation.chat.mode, 'thinking')
+    assert.equal(translate({ thinking: thinking('off') }).generation.chat.mode, 'chat')
+    assert.equal(translate({}, untrained).generation.chat.mode, 'chat')
+    assert.equal(translate({ thinking: thinking('on') }, untrained).generation.chat.mode, 'thinking')
+    const forced = translate({ tools: [weather], toolChoice: { mode: 'required' } }).generation.chat
+    assert.deepEqual([forced.mode, forced.forceCall], ['chat', { name: null }])
+  })
+
+  it('says effort in words that the checkpoint knows', () => {
+    const effort = (word: 'low' | 'medium' | 'xhigh') =>
+      translate({ thinking: { mode: 'on', effort: word, budgetTokens: null, display: null } }).generation.chat.effort
+    assert.deepEqual([effort('low'), effort('medium'), effort('xhigh')], [null, 'high', 'max'])
+  })
+
+  it('makes one assistant message of reasoning, text and calls, and keeps the order of turns', () => {
+    const { messages } = translate({
+      items: [
+        { kind: 'instruction', placement: 'top', role: 'system', parts: [{ type: 'text', text: 'Be brief.' }] },
+        { kind: 'instruction', placement: 'inline', role: 'developer', parts: [{ type: 'text', text: 'Be kind.' }] },
+        {
+          kind: 'user',
+          parts: [
+            { type: 'text', text: 'Look' },
+            { type: 'image', source: { kind: 'url', url: 'x' }, detail: null },
+          ],
+        },
+        { kind: 'reasoning', text: 'Hm.', summary: [], token: null },
+        { kind: 'assistant-text', parts: [{ type: 'text', text: `${untrainedLabel}I see.` }] },
+        {
+          kind: 'tool-call',
+          callId: 'c',
+          name: 'weather',
+          namespace: null,
+          argumentsText: '{"city": "X"}',
+          custom: false,
+        },
+        { kind: 'tool-result', callId: 'c', parts: [{ type: 'text', text: 'rain' }], isError: true },
+        { kind: 'assistant-text', parts: [{ type: 'text', text: 'It' }], prefill: true },
+      ],
+    }).generation.chat
+    assert.deepEqual(messages, [
+      { role: 'system', content: 'Be brief.\n\nBe kind.' },
+      {
+        role: 'user',
+        content: [
+          { type: 'text', text: 'Look' },
+          { type: 'unsupported', kind: 'image' },
+        ],
+      },
+      {
+        role: 'assistant',
+        content: 'I see.',
+        reasoning: 'Hm.',
+        toolCalls: [{ id: 'c', name: 'weather', argumentsText: '{"city": "X"}' }],
+        rawCalls: null,
+        prefix: null,
+      },
+      {
+        role: 'tool',
+        callId: 'c',
+        content: [
+          { type: 'text', text: 'Error:\n' },
+          { type: 'text', text: 'rain' },
+        ],
+      },
+      { role: 'assistant', content: 'It', reasoning: null, prefix: 'answer' },
+    ])
+  })
+
+  it('repeats a call block as it was sampled, of the same tenant and with the same arguments only', () => {
+    const sampled = new SampledCalls()
+    const call = { kind: 'tool-call', callId: 'c1', name: 'weather', namespace: null, custom: false } as const
+    const rawOf = (argumentsText: string, endUser: string | null): unknown => {
+      const { messages } = translate({ items: [{ ...call, argumentsText }], endUser }, trained, sampled).generation.chat
+      return (messages[0] as { rawCalls?: unknown }).rawCalls
+    }
+    const { tenant } = translate({}).generation
+    sampled.remember(tenant, [{ id: 'c1', name: 'weather', argumentsText: '{"city": 1.0}' }], 'RAW')
+    assert.equal(rawOf('{"city": 1.0}', null), 'RAW')
+    assert.equal(rawOf('{"city": 1}', null), null)
+    assert.equal(rawOf('{"city": 1.0}', 'someone'), null)
+  })
+
+  it('is refused by name where something would be lost', () => {
+    const schema = { type: 'json-schema', name: null, description: null, schema: {} } as const
+    for (const [change, pattern] of [
+      [{ topLogprobs: 0 }, /log-probabilities/],
+      [{ choices: 2 }, /one choice/],
+      [{ outputFormat: { ...schema, strict: true } }, /does not enforce a JSON Schema/],
+      [{ tools: [{ ...weather, strict: true }] }, /strict tools; `weather`/],
+      [{ maxOutputTokens: 393_217 }, /valid range of max_tokens is \[1, 393216\]/],
+      [{ sampling: { ...plain.sampling, temperature: 2.5 } }, /between 0 and 2/],
+      [{ toolChoice: { mode: 'required' } }, /none is given/],
+      [{ tools: [weather], toolChoice: { mode: 'named', name: 'other' } }, /"other" is not given/],
+    ] satisfies [Partial<CanonicalRequest>, RegExp][])
+      assert.throws(() => translate(change), { message: pattern })
+    assert.equal(
+      translate({ outputFormat: { ...schema, strict: null } }).generation.chat.responseFormat?.kind,
+      'json-schema',
+    )
+  })
+})
+
+describe('an answer of the embedded engine', () => {
+  it('gives calls ids, unwraps the input of free-form tools, and remembers what was sampled', () => {
+    const remembered: unknown[] = []
+    const answer = new Answer({
+      requestId: 'r',
+      tools: new Map([
+        ['ns__weather', { ...weather, namespace: 'ns' }],
+        ['patch', { kind: 'custom', name: 'patch', namespace: null, description: null, format: null }],
+      ]),
+      label: '',
+      budgetIsCallers: true,
+      onCalls: (calls, rawCalls) => remembered.push(calls.length, rawCalls),
+    })
+    const events = [
+      ...answer.piece({ type: 'reasoning-delta', text: 'a' }),
+      ...answer.piece({ type: 'text-delta', text: 'b' }),
+      ...answer.piece({ type: 'tool-call-start', index: 0, name: 'ns__weather' }),
+      ...answer.piece({ type: 'tool-call-delta', index: 0, argumentsDelta: '{}' }),
+      ...answer.piece({ type: 'tool-call-end', index: 0, complete: true }),
+      ...answer.piece({ type: 'tool-call-start', index: 1, name: 'patch' }),
+      ...answer.piece({ type: 'tool-call-delta', index: 1, argumentsDelta: '{"input":"x\\n' }),
+      ...answer.piece({ type: 'tool-call-delta', index: 1, argumentsDelta: 'y"}' }),
+      ...answer.piece({ type: 'tool-call-end', index: 1, complete: true }),
+      ...answer.end({
+        type: 'ended',
+        finish: 'tool-calls',
+        stopString: null,
+        promptTokens: 300,
+        hitTokens: 256,
+        outputTokens: 9,
+        reasoningTokens: 2,
+        rawCalls: 'RAW',
+      }),
+    ]
+    const brief = events.map((event) => {
+      if (event.type === 'tool-call-start') return [event.key, event.name, event.namespace, event.custom]
+      if (event.type === 'tool-call-delta') return [event.key, event.argumentsDelta]
+      return 'key' in event ? [event.type, event.key] : event.type
+    })
+    assert.deepEqual(brief, [
+      ['reasoning-start', 0],
+      ['reasoning-delta', 0],
+      ['reasoning-end', 0],
+      ['text-start', 1],
+      ['text-delta', 1],
+      ['text-end', 1],
+      [2, 'weather', 'ns', false],
+      [2, '{}'],
+      ['tool-call-end', 2],
+      [3, 'patch', null, true],
+      [3, 'x\ny'],
+      ['tool-call-end', 3],
+      'response-end',
+    ])
+    const last = events.at(-1) as Extract<CanonicalEvent, { type: 'response-end' }>
+    assert.equal(last.stop, 'tool-call')
+    const { inputTokens, hitTokens, missTokens, outputTokens, reasoningTokens } = last.usage
+    assert.deepEqual([inputTokens, hitTokens, missTokens, outputTokens, reasoningTokens], [300, 256, 44, 9, 2])
+    assert.deepEqual(remembered, [2, 'RAW'])
+  })
+})
+
+describe('the embedded upstream', () => {
+  const { generate } = resolveUpstream({ name: 'local', kind: 'embedded', model: { dataDirectory: room } }).definition
+  const long = 'The harbour pilot reads the wind rose and marks every sandbank without hurry. '.repeat(10)
+  const items = [{ kind: 'user', parts: [{ type: 'text', text: long }] }] as const
+  let runs = 0
+
+  async function run(change: Partial<CanonicalRequest>, tenant?: string): Promise<CanonicalEvent[]> {
+    const events: CanonicalEvent[] = []
+    const context = { requestId: `r${runs++}`, createdSec: 5, signal: null, ...(tenant ? { tenant } : {}) }
+    for await (const event of generate!({ ...plain, maxOutputTokens: 3, ...change }, context)) events.push(event)
+    return events
+  }
+
+  function textOf(events: readonly CanonicalEvent[]): string {
+    return events.map((event) => (event.type === 'text-delta' ? event.text : '')).join('')
+  }
+
+  function hitsOf(events: readonly CanonicalEvent[]): number {
+    const last = events.at(-1)!
+    assert.ok(last.type === 'response-end', JSON.stringify(last))
+    return last.usage.hitTokens!
+  }
+
+  it('answers without any configuration, and says first that it is untrained', async () => {
+    const events = await run({ sampling: { ...plain.sampling, seed: 1 } })
+    assert.equal(events[0]?.type, 'response-start')
+    const text = textOf(events)
+    assert.ok(text.startsWith(untrainedLabel), text)
+    assert.ok(text.length > untrainedLabel.length)
+    const last = events.at(-1)!
+    assert.ok(last.type === 'response-end')
+    assert.deepEqual([last.stop, last.usage.outputTokens], ['length', 3])
+  })
+
+  it('hits the prefix of the same key, also with its own answer in it, and never that of another', async () => {
+    const first = await run({ items }, 'key-1')
+    assert.equal(hitsOf(first), 0)
+    const next = [
+      ...items,
+      { kind: 'assistant-text', parts: [{ type: 'text', text: textOf(first) }] },
+      { kind: 'user', parts: [{ type: 'text', text: 'Go on.' }] },
+    ] as const
+    assert.ok(hitsOf(await run({ items: next }, 'key-1')) >= 128)
+    assert.equal(hitsOf(await run({ items }, 'key-2')), 0)
+    assert.equal(hitsOf(await run({ items, endUser: 'u' }, 'key-1')), 0)
+    assert.equal(hitsOf(await run({ items })), 0)
+  })
+
+  it('ends in an error event that names what is wrong', async () => {
+    const last = (await run({ choices: 3 })).at(-1)!
+    assert.ok(last.type === 'error')
+    assert.equal(last.kind, 'invalid-request')
+    const homeless = resolveUpstream({ name: 'h', kind: 'embedded' }).definition.generate!
+    for await (const event of homeless(plain, { requestId: 'r', createdSec: 0, signal: null }))
+      assert.ok(event.type === 'error' && /neither a checkpoint/.test(event.message))
+  })
+})
