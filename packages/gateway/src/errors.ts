@@ -87,6 +87,16 @@ export const gatewayErrors = {
     summary: 'The ledger cannot be written, so no new work is taken.',
     remedy: 'The operator must free disk space or repair the data directory; see the log.',
   },
+  GATEWAY_BUDGET_SPENT: {
+    kind: 'rate-limit',
+    summary: 'A budget of this key has no room for the largest bill that the request can come to.',
+    remedy: 'Wait until the budget resets, ask for fewer output tokens, or raise its limit.',
+  },
+  GATEWAY_BUDGET_UNPRICED: {
+    kind: 'billing',
+    summary: 'The key has a budget and the model has no price, so the budget could not be held.',
+    remedy: 'Give the upstream a price in portolan.yaml, or use a model with one.',
+  },
   GATEWAY_BAD_TOKENIZER: {
     kind: 'internal',
     summary: 'The tokenizer file configured for this model cannot be read.',

@@ -7,7 +7,15 @@ import type { Duplex } from 'node:stream'
 import type { Logger } from 'pino'
 import { adapterOf, type Protocol, type Sealer } from '@portolan/wire'
 import { HttpClient, RetryBudget, resolveUpstream, type Upstream } from '@portolan/upstream'
-import { hashSecret, keyRefusal, type KeyRecord, type LedgerRow, type RememberedCall } from '@portolan/store'
+import {
+  hashSecret,
+  keyRefusal,
+  type KeyRecord,
+  type LedgerRow,
+  type RememberedCall,
+  type ReserveInput,
+  type ReserveResult,
+} from '@portolan/store'
 import type { Price, PriceBook } from '@portolan/meter'
 import type { GatewayConfig } from './config.ts'
 import { countTokens } from './count-tokens.ts'
@@ -31,6 +39,10 @@ export interface GatewayStore {
   append(row: LedgerRow): Promise<void>
   recall(callId: string, tenantId: string): RememberedCall | null
   remember(callId: string, tenantId: string, call: RememberedCall): void
+  /** One step for all budgets, or for none. */
+  reserve(input: ReserveInput): ReserveResult
+  /** Gives the reservation back and counts what the request cost; null: not known, so all of it. */
+  settleBudgets(requestId: string, costNanos: bigint | null): void
   /** Null while rows can be written; else why not. */
   trouble(): string | null
 }
@@ -67,6 +79,7 @@ export interface GatewayParts {
   readonly log: Logger
   readonly now: () => number
   readonly metricsText: (() => Promise<string>) | null
+  readonly budgetsOf: (key: KeyRecord) => readonly string[]
 }
 
 export interface Gateway {
@@ -156,6 +169,10 @@ function makeParts(options: GatewayOptions, config: GatewayConfig, before: Gatew
     log: options.log,
     now,
     metricsText: options.metricsText ?? null,
+    budgetsOf: ({ id, name }) =>
+      config.budgets
+        .filter(({ keys }) => keys.length === 0 || keys.includes(name) || keys.includes(id))
+        .map((budget) => budget.id),
   }
 }
 

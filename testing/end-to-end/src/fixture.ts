@@ -45,6 +45,8 @@ export async function startFixture(options: FixtureOptions): Promise<RunningGate
     models: options.models ?? [],
     ...options.config,
   }
+  for (const { id, limitNanos, period } of config.budgets)
+    store.budgets.putBudget({ id, name: id, currency: config.currency, limitNanos, period })
   const gateway = await startGateway({
     config,
     store: {
@@ -55,6 +57,8 @@ export async function startFixture(options: FixtureOptions): Promise<RunningGate
         return found instanceof Promise ? null : found
       },
       remember: (callId, tenantId, call) => void store.memory.put(callId, tenantId, call, Date.now()),
+      reserve: (input) => store.budgets.reserve(input),
+      settleBudgets: (requestId, costNanos) => void store.budgets.settle(requestId, costNanos, Date.now()),
       trouble: () => null,
     },
     sealer: createSealer(secret),

@@ -38,6 +38,12 @@ export class RemoteStore implements GatewayStore {
     void this.#sqlite.memory.put(callId, tenantId, call, Date.now())
   }
 
+  reserve: GatewayStore['reserve'] = (input) => this.#sqlite.budgets.reserve(input)
+
+  settleBudgets: GatewayStore['settleBudgets'] = (requestId, costNanos) => {
+    this.#sqlite.budgets.settle(requestId, costNanos, Date.now())
+  }
+
   trouble(): string | null {
     return this.#trouble
   }

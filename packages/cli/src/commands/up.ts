@@ -16,7 +16,7 @@ import { loadConfig, type LoadedConfig } from '../config/load.ts'
 import { fixedPrices, toGatewayConfig, type ListenOverride } from '../config/to-gateway.ts'
 import { dataPath, openDataDirectory, type DataDirectory } from '../data-directory.ts'
 import { exitCodes } from '../errors.ts'
-import { runningStore } from '../gateway-store.ts'
+import { putBudgets, recoverBudgets, runningStore } from '../gateway-store.ts'
 import { json } from '../output.ts'
 import { banner } from './banner.ts'
 
@@ -38,6 +38,8 @@ export async function up(options: UpOptions): Promise<void> {
   const log = logger(loaded)
   const data = openDataDirectory(dataPath(loaded, options.data), loaded.file.ledger?.synchronous)
   const { store, writer } = runningStore(data.store, Date.now)
+  recoverBudgets(data.store, Date.now())
+  const expiry = setInterval(() => data.store.budgets.expire(Date.now()), 30_000).unref()
   const workers = loaded.file.workers ?? 1
   const doors =
     workers > 1 ? await startWorkers(workers, writer, log) : await oneProcess(options, loaded, data, store, log)
@@ -56,6 +58,7 @@ export async function up(options: UpOptions): Promise<void> {
   await signalled()
   watcher?.close()
   await doors.drain()
+  clearInterval(expiry)
   await closeLedger(writer, data, log)
   data.store.close()
   if (!options.json) console.log('portolan: answers finished, ledger closed.')
@@ -83,8 +86,10 @@ async function oneProcess(
   metricsText?: () => Promise<string>,
 ): Promise<Doors> {
   let loaded = first
+  const config = toGatewayConfig(loaded, listenOverride(options))
+  putBudgets(data.store, config)
   const gateway = await startGateway({
-    config: toGatewayConfig(loaded, listenOverride(options)),
+    config,
     store,
     sealer: data.sealer,
     priceBook: readPriceBook(),
@@ -104,9 +109,10 @@ async function oneProcess(
       const before = loaded
       try {
         loaded = loadConfig(options.config ?? null)
-        const config = toGatewayConfig(loaded, listenOverride(options))
-        gateway.reload(config)
-        log.warn({ upstreams: config.upstreams.map((upstream) => upstream.name) }, 'configuration reloaded')
+        const next = toGatewayConfig(loaded, listenOverride(options))
+        gateway.reload(next)
+        putBudgets(data.store, next)
+        log.warn({ upstreams: next.upstreams.map((upstream) => upstream.name) }, 'configuration reloaded')
       } catch (error) {
         loaded = before
         log.error({ reason: (error as Error).message }, 'configuration not reloaded; the running one stays')

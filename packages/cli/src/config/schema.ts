@@ -97,6 +97,17 @@ export const configSchema = z
       .record(z.string().min(1).max(200), model)
       .optional()
       .describe('Names that callers use. A name that is not here goes to the upstreams that know it.'),
+    budgets: z
+      .record(
+        name,
+        z.strictObject({
+          limit: rate.describe('In units of `currency`, e.g. 25 or "0.50".'),
+          period: z.enum(['day', 'month', 'total']).describe('Calendar days and months in UTC.'),
+          keys: z.array(z.string()).optional().describe('Names or ids of the keys it holds for; default: every key.'),
+        }),
+      )
+      .optional()
+      .describe('Hard limits. A request whose largest possible bill does not fit is refused before it is sent.'),
     limits: z
       .strictObject({
         bodyBytes: z.int().min(1024).optional().describe('Largest request body; default 64 MiB.'),

@@ -29,6 +29,7 @@ import type { GatewayParts } from '../gateway.ts'
 import type { ModelRoute, RouteTarget } from '../route.ts'
 import type { ClientHeaders, ClientSide } from './client-side.ts'
 import { errorAnswer } from './error-answer.ts'
+import { holdBudgets } from './budget-hold.ts'
 import { Inbound } from './inbound.ts'
 import { Observer } from './observer.ts'
 import { prepare, prepareInProcess, type Outbound, type OutboundContext } from './outbound.ts'
@@ -66,12 +67,16 @@ export class Exchange {
   readonly #recall = new RecallCapture()
   #keepAlive: NodeJS.Timeout | null = null
   #settled = false
+  /** Budgets hold this request's largest bill. */
+  #held = false
+  /** The upstream answered with an error status, or was never reached: nothing can have been billed. */
+  #nothingGenerated = false
 
   constructor(parts: GatewayParts, start: ExchangeStart, client: ClientSide) {
     this.#parts = parts
     this.#start = start
     this.#client = client
-    this.#observer = new Observer(start.startedAt, start.door.protocol === 'chat' ? this.#recall : null)
+    this.#observer = new Observer(start.startedAt, start.door.protocol === 'responses' ? null : this.#recall)
     this.#facts = {
       protocol: start.door.protocol,
       inbound: null,
@@ -115,6 +120,12 @@ export class Exchange {
       )
     const route = parts.routes.find(inbound.model)
     if (!route) throw new GatewayError('GATEWAY_UNKNOWN_MODEL', unknownModel(inbound.model, parts.routes.names()))
+
+    const budgets = parts.budgetsOf(this.#start.key)
+    if (budgets.length > 0) {
+      holdBudgets(parts, budgets, this.#start.requestId, inbound, route, this.#start.startedAtMs)
+      this.#held = true
+    }
 
     const session = inbound.session(this.#start.key.id)
     this.#facts.session = session
@@ -210,7 +221,7 @@ export class Exchange {
       const inProcess = upstream.definition.transport === 'in-process'
       const context: OutboundContext = {
         sealer: this.#parts.sealer,
-        recall: (callId) => this.#parts.store.recall(callId, this.#start.key.id),
+        recall: (callId) => this.#parts.store.recall(callId, this.#tenant()),
         requestId: this.#start.requestId,
         createdSec: Math.floor(this.#start.startedAtMs / 1000),
         lossPolicy: route.lossPolicy ?? target.upstream.lossPolicy,
@@ -350,6 +361,7 @@ export class Exchange {
 
   async #fail(problem: Problem, failure: AttemptFailure | null = null): Promise<void> {
     this.#stopKeepAlive()
+    this.#nothingGenerated = failure === null || failure.status !== null || failure.stage === 'not-sent'
     const answer = errorAnswer(
       this.#start.door.protocol,
       problem,
@@ -373,6 +385,8 @@ export class Exchange {
       'content-type': 'application/json',
     }
     if (problem.retryAfterSec !== null) headers['retry-after'] ??= String(Math.ceil(problem.retryAfterSec))
+    // SDKs repeat a 429 by themselves; a spent budget does not get better in seconds.
+    if (problem.code === 'GATEWAY_BUDGET_SPENT') headers['x-should-retry'] = 'false'
     this.#client.send(answer.status, headers, answer.body)
   }
 
@@ -427,14 +441,22 @@ export class Exchange {
       // The row stays queued and is written again; the answer was generated and paid for, so it is delivered.
       this.#parts.log.error({ requestId: row.requestId, err: error }, 'ledger row not yet durable')
     }
+    // After the row: what a crash leaves held in between is settled from the row at the next start.
+    if (this.#held)
+      this.#parts.store.settleBudgets(row.requestId, row.costNanos ?? (this.#nothingGenerated ? 0n : null))
   }
 
-  /** Only Chat callers drop reasoning; the other two doors replay a token that carries it. */
+  /** Chat callers drop reasoning, Messages callers respell arguments; Responses callers replay both as they are. */
   #remember(): void {
     const { outbound, target } = this.#facts
-    if (this.#start.door.protocol !== 'chat' || !outbound || !target) return
+    if (this.#start.door.protocol === 'responses' || !outbound || !target) return
     for (const { callId, call } of this.#recall.entries(target.upstream.definition.family))
-      this.#parts.store.remember(callId, this.#start.key.id, call)
+      this.#parts.store.remember(callId, this.#tenant(), call)
+  }
+
+  /** Some engines number their calls from nought in every answer: an id means something in its conversation only. */
+  #tenant(): string {
+    return `${this.#start.key.id}/${this.#facts.session}`
   }
 
   // ------------------------------------------------------------------------------------- headers

@@ -10,6 +10,7 @@ import type { IncomingHttpHeaders } from 'node:http'
 import {
   adapterOf,
   memberValue,
+  readMessagesVersion,
   scanTopLevel,
   TranslationReport,
   WireError,
@@ -25,7 +26,17 @@ import { promptUnits, type PromptUnit } from '../prefix/units.ts'
 import { sessionOf } from '../session.ts'
 
 /** Members that routing, metering and splicing look at. */
-const routed: ReadonlySet<string> = new Set(['model', 'stream', 'stream_options', 'prompt_cache_key', 'metadata'])
+const routed: ReadonlySet<string> = new Set([
+  'model',
+  'stream',
+  'stream_options',
+  'prompt_cache_key',
+  'metadata',
+  'max_tokens',
+  'max_completion_tokens',
+  'max_output_tokens',
+  'n',
+])
 
 /** Above this a same-protocol body is not parsed. */
 const parseLimitBytes = 8 << 20
@@ -58,7 +69,8 @@ export class Inbound {
     if (stream !== undefined && stream !== null && typeof stream !== 'boolean')
       throw new WireError('WIRE_BAD_FIELD', '`stream` must be true or false.', 'stream')
     this.stream = stream === true
-    this.messagesVersion = headers['anthropic-version'] === '2026-10-21' ? '2026-10-21' : '2023-06-01'
+    const version = headers['anthropic-version']
+    this.messagesVersion = readMessagesVersion(typeof version === 'string' ? version : null)
   }
 
   get text(): string {
@@ -100,6 +112,19 @@ export class Inbound {
   /** Chat: did the caller ask for the usage chunk? */
   get includeUsage(): boolean {
     return this.streamOptions['include_usage'] === true
+  }
+
+  /** The caller's own bound on the answer; null: none. */
+  get maxOutputTokens(): number | null {
+    const given = ['max_output_tokens', 'max_completion_tokens', 'max_tokens'].map((name) => this.#member(name))
+    const bounds = given.filter((value) => typeof value === 'number' && value >= 0)
+    return bounds.length === 0 ? null : Math.max(...(bounds as number[]))
+  }
+
+  /** How many answers are asked for (Chat `n`). */
+  get choices(): number {
+    const choices = this.#member('n')
+    return typeof choices === 'number' && choices > 1 ? Math.ceil(choices) : 1
   }
 
   session(keyId: string): string {

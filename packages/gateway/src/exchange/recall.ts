@@ -34,16 +34,29 @@ export class RecallCapture {
     }
   }
 
-  /** Nothing to remember without reasoning, or without anything to know the answer by. */
+  /** Reasoning by what the answer can be known by, and arguments that a client's own JSON printer would respell. */
   entries(family: string): { readonly callId: string; readonly call: RememberedCall }[] {
-    if (this.#reasoning === '') return []
     const reasoning = this.#reasoning
     if (this.#calls.size === 0)
-      return this.#text === '' ? [] : [{ callId: textId(this.#text), call: { family, reasoning, argumentsText: null } }]
-    return [...this.#calls.values()].map(({ callId, argumentsText }) => ({
+      return this.#text === '' || reasoning === ''
+        ? []
+        : [{ callId: textId(this.#text), call: { family, reasoning, argumentsText: null } }]
+    const worth = [...this.#calls.values()].filter(
+      ({ argumentsText }) => reasoning !== '' || isRespelled(argumentsText),
+    )
+    return worth.map(({ callId, argumentsText }) => ({
       callId,
       call: { family, reasoning, argumentsText },
     }))
+  }
+}
+
+/** Would parsing and printing change it (`1.0`, white space, 2^53)? */
+function isRespelled(argumentsText: string): boolean {
+  try {
+    return JSON.stringify(JSON.parse(argumentsText)) !== argumentsText
+  } catch {
+    return true
   }
 }
 
@@ -72,7 +85,7 @@ export function withRecalledReasoning(
     if (Array.isArray(message['reasoning_details']) && message['reasoning_details'].length > 0) return message
     const known = idsOf(message)
       .map(recall)
-      .find((call) => call !== null)
+      .find((call) => call !== null && call.reasoning !== '')
     if (!known) return message
     changed = true
     return { ...message, [field]: known.reasoning }

@@ -17,6 +17,7 @@ import {
   type AnswerContext,
   type ErrorKind,
   type ProtocolAdapter,
+  type StreamPlace,
   type StreamReader,
   type StreamWriter,
 } from '@portolan/wire'
@@ -92,6 +93,8 @@ export class Relay implements HttpSink {
   #boundary: EventBoundary | null = null
   /** Held until the first meaningful event. */
   #held: (Buffer | string)[] = []
+  /** Number of the last event forwarded; null: this protocol has none. */
+  #lastNumber: number | null = null
   /** Same protocol: the wire's own terminal event has been seen in the raw stream. */
   #sawTerminal = false
 
@@ -155,6 +158,7 @@ export class Relay implements HttpSink {
       return this.#fault('The upstream sent an event larger than this gateway accepts.')
     }
     for (const message of messages) {
+      if (this.#plan.same && this.#plan.far.protocol === 'responses') this.#lastNumber = numberOf(message.data)
       if (this.#plan.same && isTerminal(this.#plan.far.protocol, message.event, message.data)) this.#sawTerminal = true
       for (const event of this.#reader!.push(message)) {
         this.#observer.observe(event)
@@ -310,7 +314,7 @@ export class Relay implements HttpSink {
 
   /** Same protocol, whole answer: only the meter reads it. */
   #readSameAnswer(body: unknown, text: string): void {
-    if (this.#observer.recalls && text.includes('"reasoning')) this.#recall(body, text)
+    if (this.#observer.recalls && /"reasoning|"tool_calls"/.test(text)) this.#recall(body, text)
     const { id, model, usage } = (body ?? {}) as Record<string, unknown>
     const read = this.#plan.far.readUsage(usage)
     this.#observer.observe({
@@ -405,7 +409,18 @@ export class Relay implements HttpSink {
   }
 
   #errorEvent(error: { readonly kind: ErrorKind; readonly message: string; readonly code: string | null }): string {
-    return this.#plan.door.writeErrorEvent({ ...error, param: null, requestId: this.#plan.requestId })
+    return this.#plan.door.writeErrorEvent({ ...error, param: null, requestId: this.#plan.requestId }, this.#place())
+  }
+
+  /** Where a forwarded stream stands, for the protocol that numbers its events. */
+  #place(): StreamPlace | undefined {
+    if (this.#lastNumber === null) return undefined
+    try {
+      return { answer: this.#plan.answer(), sequence: this.#lastNumber + 1 }
+    } catch {
+      // A request that cannot be read is still forwarded; its error goes out without the answer's frame.
+      return undefined
+    }
   }
 
   #collect(chunk: Buffer, limitBytes: number): void {
@@ -456,6 +471,10 @@ export function forwardedHeaders(headers: ResponseHeaders): ClientHeaders {
     if (value !== undefined && forwarded.test(name)) kept[name] = value
   }
   return kept
+}
+
+function numberOf(data: string): number {
+  return Number(/"sequence_number"\s*:\s*(\d+)/.exec(data)?.[1] ?? 0)
 }
 
 /** Is this SSE message the terminal one of its protocol? */

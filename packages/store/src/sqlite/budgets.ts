@@ -143,6 +143,13 @@ export class SqliteBudgetStore implements BudgetStore {
     })
   }
 
+  /** Requests that hold something: after a crash, those that never settled. */
+  openReservations(): readonly string[] {
+    return this.#all(`SELECT DISTINCT request_id FROM reservations WHERE state = 'open'`, []).map((fields) =>
+      String(fields['request_id']),
+    )
+  }
+
   budgetAt(id: string, nowMs: number): BudgetState | null {
     const budget = this.#budget(id)
     return budget === null ? null : this.#state(budget, nowMs)

@@ -85,6 +85,12 @@ export interface ProtocolError {
   readonly requestId: string
 }
 
+export interface StreamPlace {
+  readonly answer: AnswerContext
+  /** Number of the next event. */
+  readonly sequence: number
+}
+
 export interface ProtocolAdapter {
   readonly protocol: Protocol
   /** Checks shape leniently and translates. Throws WireError naming the field. */
@@ -99,8 +105,11 @@ export interface ProtocolAdapter {
   /** The usage object of this protocol (`usage` member) in our convention; null when it is not one. */
   readUsage(usage: unknown): Usage | null
   writeErrorBody(error: ProtocolError): { readonly status: number; readonly body: Record<string, unknown> }
-  /** The in-stream form of an error, as SSE text, terminal in this protocol. */
-  writeErrorEvent(error: ProtocolError): string
+  /**
+   * The in-stream form of an error, as SSE text, terminal in this protocol. `place`: where a stream that was
+   * forwarded, not written, broke off; for protocols whose events are numbered and repeat the answer's frame.
+   */
+  writeErrorEvent(error: ProtocolError, place?: StreamPlace): string
   /** Reads an upstream's error body (any content type, any shape) as kind and message. */
   readErrorBody(
     status: number,

@@ -111,7 +111,10 @@ export function readMessagesErrorBody(status: number, text: string): ReadError {
   if (status < 500 && status !== 429 && (overflow.test(message) || found?.code === 'context_length_exceeded'))
     return { kind: 'context-length', message, code: found?.code ?? null }
   const byStatus = kindByStatus[status] ?? (status >= 500 ? 'upstream' : 'invalid-request')
-  const kind = found === null || found.kind === null || decidedByStatus.has(status) ? byStatus : found.kind
+  // Some suppliers call everything an invalid request; a 5xx is never the caller's fault.
+  const contradicts = status >= 500 && (found?.kind === 'invalid-request' || found?.kind === 'not-found')
+  const believed = found !== null && found.kind !== null && !decidedByStatus.has(status) && !contradicts
+  const kind = believed ? found.kind : byStatus
   return { kind, message, code: found?.code ?? null }
 }
 

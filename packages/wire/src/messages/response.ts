@@ -12,7 +12,7 @@ import { noUsage } from '../canonical/usage.ts'
 import { WireError } from '../errors.ts'
 import { restoreToolCalls } from '../history/tool-restore.ts'
 import { collectRaw, minifyJson } from '../json/raw-values.ts'
-import { readStopReason, stopWithoutReason, writeStopDetails, writeStopReason } from './stop-reason.ts'
+import { readStopReason, stopWithoutReason, stopOfRefusal, writeStopDetails, writeStopReason } from './stop-reason.ts'
 import { inputForClient } from './tool-input.ts'
 import { isObject, listOf, stringOr, type WireObject } from './types.ts'
 import { readMessagesUsage, writeMessagesUsage } from './usage.ts'
@@ -107,15 +107,17 @@ export function fromCanonicalResponse(response: CanonicalResponse, context: Answ
   const content: Record<string, unknown>[] = []
   for (const [at, item] of items.entries()) content.push(...writeItem(item, items, at, context))
   const hasCall = items.some((item) => item.kind === 'tool-call')
+  const refused = items.find((item) => item.kind === 'assistant-text' && item.refusal === true)
+  const stop = stopOfRefusal(response.stop, refused !== undefined)
   return {
     id: messageId(context),
     type: 'message',
     role: 'assistant',
     model: context.model,
     content,
-    stop_reason: writeStopReason(response.stop, hasCall),
+    stop_reason: writeStopReason(stop, hasCall),
     stop_sequence: response.stopSequence,
-    stop_details: writeStopDetails(response.stop, response.refusalExplanation),
+    stop_details: writeStopDetails(stop, response.refusalExplanation),
     container: null,
     diagnostics: null,
     usage: writeMessagesUsage(response.usage),
@@ -196,7 +198,10 @@ export function signatureOf(
   context: AnswerContext,
   id?: string,
 ): string {
-  if (token !== null && (token.family === 'anthropic' || token.family === 'portolan')) return token.data
+  // Other suppliers sign in this protocol without putting the text into the signature: hidden text must ride in ours.
+  const carriesText = context.upstreamFamily === 'anthropic' || !hidesThinking(context) || text === ''
+  if (token !== null && ((token.family === 'anthropic' && carriesText) || token.family === 'portolan'))
+    return token.data
   if (context.sealer === null || (text === '' && token === null)) return ''
   const content = { family: context.upstreamFamily, reasoning: text, toolArguments }
   if (token === null) return context.sealer.seal(content)

@@ -43,6 +43,11 @@ export function writeStopReason(stop: StopReason, hasToolCall: boolean): WireSto
   return wireByStop[withOverride(stop, hasToolCall)]
 }
 
+/** The other protocols mark refusing text and end naturally; here the stop reason is where a client looks. */
+export function stopOfRefusal(stop: StopReason, refused: boolean): StopReason {
+  return refused && stop === 'end' ? 'refusal' : stop
+}
+
 export function writeStopDetails(stop: StopReason, explanation: string | null): WireStopDetails | null {
   return stop === 'refusal' ? { type: 'refusal', category: null, explanation } : null
 }

@@ -15,7 +15,7 @@ import { ToolRestorer } from '../history/tool-restore.ts'
 import { writeSse } from '../sse/writer.ts'
 import { writeMessagesErrorEvent } from './errors.ts'
 import { hidesThinking, isVendorBlock, messageId, signatureOf, writeCitations } from './response.ts'
-import { writeStopDetails, writeStopReason } from './stop-reason.ts'
+import { stopOfRefusal, writeStopDetails, writeStopReason } from './stop-reason.ts'
 import { isCompleteObject } from './tool-input.ts'
 import { isObject } from './types.ts'
 import { writeMessagesDeltaUsage, writeMessagesUsage } from './usage.ts'
@@ -77,6 +77,8 @@ class MessagesStreamWriter implements StreamWriter {
   #index = 0
   #started = false
   #done = false
+  /** Visible text was said as a refusal. */
+  #refused = false
   #usage: Usage | null = null
   #hasToolCall = false
   #nextVendorKey = -1
@@ -194,6 +196,7 @@ class MessagesStreamWriter implements StreamWriter {
         break
       default:
         // text-start: a block opens with its first content.
+        if (event.type === 'text-start' && event.refusal) this.#refused = true
         break
     }
   }
@@ -224,11 +227,12 @@ class MessagesStreamWriter implements StreamWriter {
     this.#start()
     for (const block of this.#line) if (block.kind !== 'vendor') block.ended = true
     this.#advance()
+    const stop = stopOfRefusal(event.stop, this.#refused)
     this.#send('message_delta', {
       delta: {
-        stop_reason: writeStopReason(event.stop, this.#hasToolCall),
+        stop_reason: writeStopReason(stop, this.#hasToolCall),
         stop_sequence: event.stopSequence,
-        stop_details: writeStopDetails(event.stop, event.refusalExplanation),
+        stop_details: writeStopDetails(stop, event.refusalExplanation),
         container: null,
       },
       usage: writeMessagesDeltaUsage(event.usage),

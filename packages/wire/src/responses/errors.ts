@@ -2,11 +2,11 @@
  * Errors on the Responses door and from Responses upstreams: the OpenAI envelope
  * `{"error":{"message","type","param","code"}}`, and `response.failed` in a stream.
  */
-import type { ProtocolError } from '../canonical/adapter.ts'
+import type { ProtocolError, StreamPlace } from '../canonical/adapter.ts'
 import type { ErrorKind } from '../errors.ts'
 import { writeSse } from '../sse/writer.ts'
 import { isObject, type WireObject } from './read-field.ts'
-import { idPart } from './response-object.ts'
+import { idPart, responseFrame } from './response-object.ts'
 
 interface ErrorRow {
   readonly status: number
@@ -37,7 +37,7 @@ const rows: Readonly<Record<ErrorKind, ErrorRow>> = {
   'client-closed': { status: 499, type: 'invalid_request_error', code: null, stream: 'server_error' },
   internal: { status: 500, type: 'server_error', code: null, stream: 'server_error' },
   upstream: { status: 502, type: 'server_error', code: null, stream: 'server_error' },
-  overloaded: { status: 503, type: 'server_error', code: null, stream: 'server_is_overloaded' },
+  overloaded: { status: 503, type: 'server_error', code: null, stream: 'server_error' },
   timeout: { status: 504, type: 'server_error', code: null, stream: 'server_error' },
 }
 
@@ -51,8 +51,9 @@ export function writeErrorBody(error: ProtocolError): {
 }
 
 /** `response.failed` on its own, for when no writer knows more of the answer. */
-export function writeErrorEvent(error: ProtocolError): string {
+export function writeErrorEvent(error: ProtocolError, place?: StreamPlace): string {
   const response = {
+    ...(place ? responseFrame(place.answer) : {}),
     id: `resp_${idPart(error.requestId)}`,
     object: 'response',
     status: 'failed',
@@ -60,12 +61,16 @@ export function writeErrorEvent(error: ProtocolError): string {
     incomplete_details: null,
     output: [],
   }
-  return writeSse('response.failed', JSON.stringify({ type: 'response.failed', response, sequence_number: 0 }))
+  return writeSse(
+    'response.failed',
+    JSON.stringify({ type: 'response.failed', response, sequence_number: place?.sequence ?? 0 }),
+  )
 }
 
 /** The upstream's own word where this protocol knows it, else the kind's. */
 export function streamErrorCode(kind: ErrorKind, code: string | null): string {
-  return code !== null && vendorCodes.has(code) ? code : rows[kind].stream
+  // Some suppliers say `server_is_overloaded`; the official type of this protocol does not have it.
+  return code !== null && code !== 'server_is_overloaded' && vendorCodes.has(code) ? code : rows[kind].stream
 }
 
 /** Codes that clients of this API act on, and the kinds that they mean. */
