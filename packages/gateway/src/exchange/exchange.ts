@@ -250,6 +250,7 @@ export class Exchange {
       client: this.#client,
       observer: this.#observer,
       signal,
+      tenant: this.#start.key.id,
       headers: () => this.#headers(target, outbound),
       onFirstEvent: () => {
         this.#facts.firstByteMs ??= performance.now() - this.#start.startedAt

@@ -19,6 +19,8 @@ export interface InProcessRun {
   readonly client: ClientSide
   readonly observer: Observer
   readonly signal: AbortSignal
+  /** Whose prefixes the request may hit: the key's id. */
+  readonly tenant: string
   readonly headers: () => ClientHeaders
   readonly onFirstEvent: () => void
 }
@@ -29,7 +31,12 @@ export async function generateInProcess(run: InProcessRun): Promise<AttemptResul
   const writer = inbound.stream ? inbound.adapter.createStreamWriter(answer) : null
   const assembler = new ResponseAssembler()
   let held = ''
-  const events = run.generate(answer.request, { requestId: answer.requestId, createdSec: answer.createdSec, signal })
+  const events = run.generate(answer.request, {
+    requestId: answer.requestId,
+    createdSec: answer.createdSec,
+    signal,
+    tenant: run.tenant,
+  })
   for await (const event of events) {
     if (client.gone) return { kind: 'gone' }
     run.onFirstEvent()
