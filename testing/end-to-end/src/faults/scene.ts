@@ -41,7 +41,7 @@ export function terminalsIn(door: Protocol, text: string): string[] {
   return text.match(terminals[door]) ?? []
 }
 
-export function isErrorTerminal(terminal: string): boolean {
+function isErrorTerminal(terminal: string): boolean {
   return /error|failed/.test(terminal)
 }
 
@@ -55,7 +55,7 @@ export interface Heard {
   readonly broken: boolean
 }
 
-export interface SceneOptions {
+interface SceneOptions {
   readonly script?: Script
   readonly timeouts?: { readonly firstByteMs?: number; readonly idleMs?: number }
   readonly concurrency?: number
