@@ -162,7 +162,7 @@ function logger(loaded: LoadedConfig): Logger {
 }
 
 function listenOverride(options: UpOptions): ListenOverride {
-  return { host: options.host, port: options.port }
+  return { host: options.host, port: options.port, data: options.data }
 }
 
 export function readPriceBook(): PriceBook {

@@ -57,6 +57,17 @@ const upstream = z
       .boolean()
       .optional()
       .describe("Cut Claude Code's volatile first system block, for the prefix cache's sake."),
+    checkpoint: z
+      .string()
+      .optional()
+      .describe('Kind embedded: folder of a V4 model; default: a small untrained one, made in the data directory.'),
+    cache: z
+      .strictObject({
+        memoryBytes: z.int().min(0).optional().describe('Prefixes in memory; default 256 MiB.'),
+        diskBytes: z.int().min(0).optional().describe('Prefixes on disk; default 1 GiB.'),
+      })
+      .optional()
+      .describe('Kind embedded: how much of earlier prompts is kept for later ones.'),
     paths: z
       .partialRecord(z.enum(protocols as [string, ...string[]]), z.string().startsWith('/'))
       .optional()

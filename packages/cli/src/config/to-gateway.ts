@@ -6,6 +6,7 @@ import { definitionOf, type UpstreamConfig, type UpstreamKind } from '@portolan/
 import type { Protocol } from '@portolan/wire'
 import { CliError } from '../errors.ts'
 import type { LoadedConfig } from './load.ts'
+import { dataPath } from '../data-directory.ts'
 import type { FileConfig } from './schema.ts'
 
 /** Kinds that are configured by the mere presence of their usual key. */
@@ -14,6 +15,8 @@ const foundInEnvironment: readonly UpstreamKind[] = ['deepseek', 'openai', 'anth
 export interface ListenOverride {
   readonly host?: string
   readonly port?: number
+  /** The data directory, where it was named on the command line. */
+  readonly data?: string
 }
 
 export function toGatewayConfig(
@@ -26,7 +29,7 @@ export function toGatewayConfig(
   return {
     ...defaultConfig,
     listen: { host: override.host ?? listen.host, port: override.port ?? listen.port },
-    upstreams: upstreamsOf(file, env),
+    upstreams: upstreamsOf(loaded, dataPath(loaded, override.data), env),
     models: Object.entries(file.models ?? {}).map(([name, model]) => modelOf(name, model, loaded.directory)),
     limits: { ...defaultLimits, ...file.limits },
     budgets: Object.entries(file.budgets ?? {}).map(([id, { limit, period, keys }]) => ({
@@ -47,22 +50,27 @@ export function fixedPrices(file: FileConfig, config: GatewayConfig): ReadonlyMa
   for (const { name, kind } of config.upstreams) {
     const given = file.upstreams?.[name]?.prices
     if (typeof given === 'object') prices.set(name, selfHostedPrice(name, config.currency, given))
-    else if (given === 'free' || (given === undefined && kind === 'demo'))
+    else if (given === 'free' || (given === undefined && (kind === 'demo' || kind === 'embedded')))
       prices.set(name, zeroPrice('local/free', config.currency))
   }
   return prices
 }
 
-function upstreamsOf(file: FileConfig, env: NodeJS.ProcessEnv): UpstreamConfig[] {
+function upstreamsOf({ file, directory }: LoadedConfig, data: string, env: NodeJS.ProcessEnv): UpstreamConfig[] {
   if (file.upstreams && Object.keys(file.upstreams).length > 0)
-    return Object.entries(file.upstreams).map(([name, { kind, protocols, paths, prices, ...rest }]) => ({
-      ...rest,
-      name,
-      kind: kind as UpstreamKind,
-      protocols: protocols as Protocol[] | undefined,
-      paths: paths as Partial<Record<Protocol, string>> | undefined,
-      prices: typeof prices === 'string' && prices !== 'free' ? prices : undefined,
-    }))
+    return Object.entries(file.upstreams).map(
+      ([name, { kind, protocols, paths, prices, checkpoint, cache, ...rest }]) => ({
+        ...rest,
+        ...(kind === 'embedded' || checkpoint !== undefined || cache !== undefined
+          ? { model: modelSettings(checkpoint, cache, directory, data) }
+          : {}),
+        name,
+        kind: kind as UpstreamKind,
+        protocols: protocols as Protocol[] | undefined,
+        paths: paths as Partial<Record<Protocol, string>> | undefined,
+        prices: typeof prices === 'string' && prices !== 'free' ? prices : undefined,
+      }),
+    )
   const found = foundInEnvironment.flatMap((kind) => {
     const variable = definitionOf(kind, null, kind).defaultKeyEnv
     const apiKey = variable === null ? undefined : env[variable]
@@ -70,6 +78,22 @@ function upstreamsOf(file: FileConfig, env: NodeJS.ProcessEnv): UpstreamConfig[]
   })
   // With nobody else to answer, the demonstration upstream does, and says what it is.
   return found.length > 0 ? found : [{ name: 'demo', kind: 'demo' }]
+}
+
+type FileUpstream = NonNullable<FileConfig['upstreams']>[string]
+
+function modelSettings(
+  checkpoint: FileUpstream['checkpoint'],
+  cache: FileUpstream['cache'],
+  directory: string,
+  data: string,
+): NonNullable<UpstreamConfig['model']> {
+  return {
+    checkpoint: checkpoint === undefined ? null : resolve(directory, checkpoint),
+    dataDirectory: data,
+    memoryBytes: cache?.memoryBytes ?? null,
+    diskBytes: cache?.diskBytes ?? null,
+  }
 }
 
 function modelOf(name: string, model: NonNullable<FileConfig['models']>[string], directory: string): ModelConfig {
