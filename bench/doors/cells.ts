@@ -11,7 +11,8 @@ export interface Cell {
   readonly title: string
   readonly door: BenchProtocol
   readonly far: BenchProtocol
-  readonly stream: 'no' | 'burst' | 'paced'
+  /** `first`: the first text at once, the rest later; only for the time to the first byte. */
+  readonly stream: 'no' | 'burst' | 'paced' | 'first'
   /** Of one shot. */
   readonly requests: number
   readonly concurrency: number
@@ -81,6 +82,24 @@ export const cells: readonly Cell[] = [
     requests: 64,
     concurrency: 32,
   },
+  {
+    name: 'first',
+    title: 'first text of a stream, Chat to Chat',
+    door: 'chat',
+    far: 'chat',
+    stream: 'first',
+    requests: 400,
+    concurrency: 1,
+  },
+  {
+    name: 'first-cross',
+    title: 'first text of a stream, Messages to Chat',
+    door: 'messages',
+    far: 'chat',
+    stream: 'first',
+    requests: 400,
+    concurrency: 1,
+  },
 ]
 
 export interface BenchRequest {
@@ -90,6 +109,8 @@ export interface BenchRequest {
 }
 
 const stampMark = '00000000'
+/** What the bench upstream goes by. */
+const words = { no: '', burst: '', paced: ' PACED', first: ' FIRST' }
 
 /** About 4 KB of instructions and one user turn. */
 function bodyOf(protocol: BenchProtocol, far: BenchProtocol, stream: Cell['stream']): string {
@@ -98,7 +119,7 @@ function bodyOf(protocol: BenchProtocol, far: BenchProtocol, stream: Cell['strea
     (_, index) =>
       `Rule ${index + 1}: keep the "log" of this passage exact, name every bearing and never guess a depth.`,
   ).join('\n')
-  const turn = `Passage ${stampMark}${stream === 'paced' ? ' PACED' : ''}: which light do I see first?`
+  const turn = `Passage ${stampMark}${words[stream]}: which light do I see first?`
   const model = far === 'chat' ? 'deepseek-v4-flash' : 'deepseek-v4-pro'
   const streamed = stream === 'no' ? {} : { stream: true }
   return JSON.stringify(

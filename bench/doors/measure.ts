@@ -53,11 +53,11 @@ export class Rounds {
   async warmUp(): Promise<void> {
     for (const cell of this.#cells)
       for (const target of this.#serving(cell, 0))
-        if (cell.stream !== 'paced') await this.#fire(cell, target, 0.5, cell.concurrency)
+        if (cell.stream !== 'paced' && cell.stream !== 'first') await this.#fire(cell, target, 0.5, cell.concurrency)
   }
 
   async round(number: number): Promise<void> {
-    for (const cell of this.#cells)
+    for (const cell of this.#cells.filter(({ stream }) => stream !== 'first'))
       for (const target of this.#serving(cell, number)) {
         const cpuBefore = cpuMs(target)
         const report = await this.#fire(cell, target, 1, cell.concurrency)
@@ -75,7 +75,7 @@ export class Rounds {
   /** One client, no queueing: what a target adds to each request. */
   async soloRound(number: number): Promise<void> {
     for (const cell of this.#cells) {
-      if (cell.stream === 'paced') continue
+      if (cell.stream === 'paced' || cell.stream === 'burst') continue
       for (const target of this.#serving(cell, number)) {
         const report = await this.#fire(cell, target, cell.stream === 'no' ? 0.05 : 0.2, 1)
         if (report.complete === 0) continue

@@ -2,8 +2,9 @@
  * The bench upstream, a process of its own: `node upstream.ts` prints its port as one JSON line.
  *
  * Answers Chat and Messages by path. A prompt that says `PACED` gets one event every 5 ms, like a model at 200
- * tokens a second; every other stream is written as fast as the socket takes it. Streams are paced in five
- * phases of a millisecond each, so that events of different streams do not all arrive at once.
+ * tokens a second; one that says `FIRST` gets its first two events (the opening and the first text) at once and the
+ * rest 5 ms later; every other stream is written as fast as the socket takes it. Streams are paced in five phases
+ * of a millisecond each, so that events of different streams do not all arrive at once.
  */
 import { createServer, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -52,6 +53,15 @@ function answer(protocol: BenchProtocol, body: Buffer, response: ServerResponse)
     paced[started++ % phases]!.add({ response, events, next: 0 })
     return
   }
+  if (body.includes('FIRST')) {
+    // What opens a Messages stream is two events; the text is the third.
+    const opening = protocol === 'chat' ? 2 : 3
+    for (const event of events.slice(0, opening)) response.write(event)
+    setTimeout(() => finish(response, events.slice(opening)), 5)
+  } else finish(response, events)
+}
+
+function finish(response: ServerResponse, events: readonly Buffer[]): void {
   for (const event of events) response.write(event)
   response.end()
 }
