@@ -34,7 +34,12 @@ export function openFile(path: string, name: string): ByteSource {
   } catch (cause) {
     throw new ModelError('MODEL_FILE_MISSING', `${name} cannot be opened.`, { file: name }, { cause })
   }
-  const size = fstatSync(descriptor).size
+  const status = fstatSync(descriptor)
+  if (!status.isFile()) {
+    closeSync(descriptor)
+    throw new ModelError('MODEL_FILE_MISSING', `${name} is not a regular file.`, { file: name })
+  }
+  const { size } = status
   return {
     name,
     size,

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, it } from 'node:test'
@@ -285,5 +285,7 @@ describe('a checkpoint that lies', () => {
     writeCheckpoint(empty, floats)
     rmSync(join(empty, 'model.safetensors'))
     assert.throws(() => openCheckpoint(empty), { code: 'MODEL_FILE_MISSING', message: /safetensors/ })
+    mkdirSync(join(empty, 'model.safetensors'))
+    assert.throws(() => openCheckpoint(empty), { code: 'MODEL_FILE_MISSING', message: /not a regular file/ })
   })
 })

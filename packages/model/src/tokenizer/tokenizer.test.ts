@@ -1,8 +1,10 @@
 import { describe, it } from 'node:test'
 import assert from 'node:assert/strict'
+import { smallConfig } from '../config/small-configs.ts'
 import { ModelError } from '../errors.ts'
 import { Detokenizer } from './detokenizer.ts'
 import { estimateTokens } from './estimate.ts'
+import { checkTokenizerFits } from './fit.ts'
 import { ownCorpus } from './own-corpus.ts'
 import { specialTokens } from './special-tokens.ts'
 import { parseTokenizer, Tokenizer } from './tokenizer.ts'
@@ -228,5 +230,26 @@ describe('token estimate', () => {
   it('grows in step with the text', () => {
     const text = 'const depth = table[12] ?? 345\n'
     assert.equal(Math.abs(estimateTokens(text.repeat(100)) - 100 * estimateTokens(text)) <= 100, true)
+  })
+})
+
+describe('a tokenizer beside a model', () => {
+  const own = new Tokenizer(trainTokenizer(ownCorpus(1, 40), { vocabularySize: 300 }))
+
+  it('fits when every id has a row and both know begin and end of sentence by the same ids', () => {
+    checkTokenizerFits(own, smallConfig({ vocab_size: own.vocabularySize }))
+    // Rows beyond the tokenizer are padding, as in the published checkpoints.
+    checkTokenizerFits(own, smallConfig({ vocab_size: own.vocabularySize + 64 }))
+  })
+
+  it('is refused when an id has no row, or when begin and end are elsewhere', () => {
+    assert.throws(() => checkTokenizerFits(own, smallConfig({ vocab_size: own.vocabularySize - 1 })), {
+      code: 'MODEL_TOKENIZER',
+      message: /do not belong together/,
+    })
+    assert.throws(() => checkTokenizerFits(own, smallConfig({ vocab_size: 512, eos_token_id: 7 })), {
+      code: 'MODEL_TOKENIZER',
+      message: /eos_token_id is 7/,
+    })
   })
 })
