@@ -27,4 +27,9 @@ const server = createServer({ keepAliveTimeout: 60_000 }, (request, response) =>
   request.pipe(outgoing)
 })
 
+const parent = process.ppid
+setInterval(() => {
+  if (process.ppid !== parent) process.exit()
+}, 1000)
+
 server.listen(0, '127.0.0.1', () => console.log(JSON.stringify({ port: (server.address() as AddressInfo).port })))

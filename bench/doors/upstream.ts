@@ -66,4 +66,10 @@ function finish(response: ServerResponse, events: readonly Buffer[]): void {
   response.end()
 }
 
+// A run that was cut off must not leave a process behind that wakes up every millisecond.
+const parent = process.ppid
+setInterval(() => {
+  if (process.ppid !== parent) process.exit()
+}, 1000)
+
 server.listen(0, '127.0.0.1', () => console.log(JSON.stringify({ port: (server.address() as AddressInfo).port })))
