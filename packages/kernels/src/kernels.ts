@@ -42,6 +42,7 @@ export class Kernels {
   readonly variant: Variant
   readonly arena: Arena
   readonly #pool: Pool
+  readonly #scratchBytes: number
   readonly #tokensPerPass: number
   #collecting = 0
 
@@ -49,6 +50,7 @@ export class Kernels {
     this.variant = variant
     this.arena = arena
     this.#pool = pool
+    this.#scratchBytes = scratchBytes
     this.#tokensPerPass = Math.floor((scratchBytes - productScratch) / 64)
   }
 
@@ -111,6 +113,206 @@ export class Kernels {
         this.#pool.grainFor(panels),
       )
     }
+    this.#done()
+  }
+
+  /**
+   * RMSNorm of `rows` vectors in place, with a weight or without.
+   * Agrees with f64 to 3 units in the last place.
+   */
+  normalise(values: Float32Array, rows: number, width: number, weight: Float32Array | null, epsilon: number): void {
+    const at = this.arena.addressOf(values, rows * width, 'Values')
+    const weightAt = weight === null ? 0 : this.arena.addressOf(weight, width, 'A norm weight')
+    this.#rows('normaliseRows', [at, width, weightAt], rows, 3, epsilon)
+  }
+
+  /**
+   * Rotates pairs in place: dimensions `first .. first + dims` of every row of `stride` numbers.
+   *
+   * @param table cosine and sine of each pair, [tables, dims]; row r uses table `floor(r / rowsPerTable)`
+   * @param sign  1 turns to the position, -1 turns back
+   */
+  rotate(
+    values: Float32Array,
+    rows: number,
+    stride: number,
+    first: number,
+    dims: number,
+    table: Float32Array,
+    rowsPerTable: number,
+    sign: 1 | -1,
+  ): void {
+    if (dims % 2 !== 0 || first + dims > stride) {
+      throw new KernelError('KERNELS_SHAPE', `Rows of ${stride} have no ${dims} rotating dimensions at ${first}.`)
+    }
+    const at = this.arena.addressOf(values, rows * stride, 'Values')
+    const tableAt = this.arena.addressOf(table, Math.ceil(rows / rowsPerTable) * dims, 'A rotation table')
+    this.#rows('rotateRows', [at, stride, first, dims, tableAt, rowsPerTable], rows, 6, sign)
+  }
+
+  /** Softmax of each row in place; `sinks` [rows] join the denominators only. */
+  softmax(values: Float32Array, rows: number, width: number, sinks: Float32Array | null): void {
+    const at = this.arena.addressOf(values, rows * width, 'Values')
+    const sinksAt = sinks === null ? 0 : this.arena.addressOf(sinks, rows, 'Sinks')
+    this.#rows('softmaxRows', [at, width, sinksAt], rows)
+  }
+
+  /** `gate = weight * silu(min(gate, limit)) * clamp(up, -limit, limit)`, [rows, width], in place. */
+  gate(
+    gate: Float32Array,
+    up: Float32Array,
+    rows: number,
+    width: number,
+    weights: Float32Array | null,
+    limit: number,
+  ): void {
+    const gateAt = this.arena.addressOf(gate, rows * width, 'Gates')
+    const upAt = this.arena.addressOf(up, rows * width, 'Values')
+    const weightsAt = weights === null ? 0 : this.arena.addressOf(weights, rows, 'Weights')
+    this.#rows('gateRows', [gateAt, upAt, width, weightsAt], rows, 4, limit)
+  }
+
+  /** `out[indices[row]] += from[row]`, in order of rows: expert results back to their tokens. */
+  addRows(out: Float32Array, from: Float32Array, width: number, indices: Int32Array, rows: number): void {
+    const indicesAt = this.arena.addressOf(indices, rows, 'Indices')
+    let last = -1
+    for (let row = 0; row < rows; row++) last = Math.max(last, indices[row]! >>> 0)
+    const outAt = this.arena.addressOf(out, (last + 1) * width, 'An output')
+    const fromAt = this.arena.addressOf(from, rows * width, 'Values')
+    const blocks = Math.ceil(width / 64)
+    this.#pool.add('addRows', [outAt, fromAt, width, indicesAt, rows], blocks, this.#pool.grainFor(blocks))
+    this.#done()
+  }
+
+  /** Sinkhorn normalisation of `count` matrices [size, size] in place: logits in, nearly doubly stochastic out. */
+  sinkhorn(matrices: Float32Array, count: number, size: number, iterations: number, epsilon: number): void {
+    if (size > 16) throw new KernelError('KERNELS_SHAPE', `Sinkhorn takes up to 16 streams, not ${size}.`)
+    const at = this.arena.addressOf(matrices, count * size * size, 'Matrices')
+    this.#rows('sinkhorn', [at, size, iterations], count, 3, epsilon)
+  }
+
+  /** `out[row] = sum over streams of weights[row][stream] * streams[row][stream]`. */
+  collapse(
+    streams: Float32Array,
+    weights: Float32Array,
+    out: Float32Array,
+    rows: number,
+    count: number,
+    width: number,
+  ): void {
+    const streamsAt = this.arena.addressOf(streams, rows * count * width, 'Streams')
+    const weightsAt = this.arena.addressOf(weights, rows * count, 'Weights')
+    const outAt = this.arena.addressOf(out, rows * width, 'An output')
+    this.#rows('collapseStreams', [streamsAt, weightsAt, outAt, count, width], rows)
+  }
+
+  /** `streams[j] = post[j] * output + sum over i of comb[i][j] * streams[i]` for every row, in place. */
+  spread(
+    streams: Float32Array,
+    output: Float32Array,
+    post: Float32Array,
+    comb: Float32Array,
+    rows: number,
+    count: number,
+    width: number,
+  ): void {
+    if (count > 16) throw new KernelError('KERNELS_SHAPE', `At most 16 streams, not ${count}.`)
+    const streamsAt = this.arena.addressOf(streams, rows * count * width, 'Streams')
+    const outputAt = this.arena.addressOf(output, rows * width, 'An output')
+    const postAt = this.arena.addressOf(post, rows * count, 'Weights')
+    const combAt = this.arena.addressOf(comb, rows * count * count, 'Combinations')
+    this.#rows('spreadStreams', [streamsAt, outputAt, postAt, combAt, count, width], rows)
+  }
+
+  /**
+   * Attention of all heads of each token over its own list of cache rows, with a sink per head.
+   *
+   * @param rows    addresses of cache rows in this memory, all tokens' lists one after another
+   * @param ends    [tokens] end of each token's list in `rows`; no list is empty
+   * @param rotating BF16 dimensions at the end of a packed row; 0 when rows are f32
+   * @param out     [tokens, heads, width], not rotated back
+   */
+  attend(
+    queries: Float32Array,
+    tokens: number,
+    heads: number,
+    width: number,
+    rotating: number,
+    rows: Int32Array,
+    ends: Int32Array,
+    sinks: Float32Array,
+    out: Float32Array,
+  ): void {
+    const queriesAt = this.arena.addressOf(queries, tokens * heads * width, 'Queries')
+    const endsAt = this.arena.addressOf(ends, tokens, 'List ends')
+    let before = 0
+    for (let token = 0; token < tokens; token++) {
+      if (ends[token]! <= before) throw new KernelError('KERNELS_SHAPE', `Token ${token} attends to no row.`)
+      before = ends[token]!
+    }
+    const rowsAt = this.arena.addressOf(rows, before, 'Row addresses')
+    const sinksAt = this.arena.addressOf(sinks, heads, 'Sinks')
+    const outAt = this.arena.addressOf(out, tokens * heads * width, 'An output')
+    if (16 * width * 4 + heads * 72 > this.#scratchBytes) {
+      throw new KernelError('KERNELS_SHAPE', `${heads} heads of ${width} need more scratch memory.`)
+    }
+    // A task decodes each of its rows once, so heads are split only as far as threads need work.
+    const units = tokens * heads
+    const grain = Math.min(heads, Math.max(1, Math.ceil(units / (this.workers + 1))))
+    const values = [queriesAt, heads, width, rotating, rowsAt, endsAt, sinksAt, outAt]
+    this.#pool.add('attend', values, units, grain)
+    this.#done()
+  }
+
+  /**
+   * Indexer scores `sum over heads of weight * max(0, q . row)` of packed queries and rows.
+   *
+   * @param queries [heads, packed row], as the cache packs index rows
+   * @param rows    addresses of the rows, or the rows themselves one after another
+   */
+  indexScores(
+    queries: Uint8Array,
+    weights: Float32Array,
+    heads: number,
+    dims: number,
+    rows: Int32Array | Uint8Array,
+    count: number,
+    out: Float32Array,
+  ): void {
+    if (dims % 32 !== 0) throw new KernelError('KERNELS_SHAPE', `Index rows of ${dims} are not runs of 32.`)
+    const rowBytes = dims / 2 + dims / 32
+    if (dims * 16 + dims * 2 + heads * (dims + dims / 4) > this.#scratchBytes) {
+      throw new KernelError('KERNELS_SHAPE', `${heads} index heads of ${dims} need more scratch memory.`)
+    }
+    const listed = rows instanceof Int32Array
+    const rowsAt = this.arena.addressOf(rows, listed ? count : count * rowBytes, 'Index rows')
+    const queriesAt = this.arena.addressOf(queries, heads * rowBytes, 'Index queries')
+    const weightsAt = this.arena.addressOf(weights, heads, 'Index weights')
+    const outAt = this.arena.addressOf(out, count, 'Scores')
+    const tiles = Math.ceil(count / 16)
+    const values = [queriesAt, weightsAt, heads, dims, listed ? 0 : rowsAt, listed ? rowsAt : 0, count, outAt]
+    this.#pool.add('indexScores', values, tiles, this.#pool.grainFor(tiles))
+    this.#done()
+  }
+
+  /** Indices of the `wanted` largest scores, ascending; equal scores go to the lower index, NaN is least. */
+  chooseBest(scores: Float32Array, count: number, wanted: number, out: Int32Array): void {
+    const scoresAt = this.arena.addressOf(scores, count, 'Scores')
+    const outAt = this.arena.addressOf(out, Math.min(count, wanted), 'An output')
+    if (this.#scratchBytes < 262_144) throw new KernelError('KERNELS_SHAPE', 'Choosing needs 256 KB of scratch memory.')
+    this.#pool.add('chooseBest', [scoresAt, count, wanted, outAt], 1, 1)
+    this.#done()
+  }
+
+  /** Reads `bytes` from the start of an allocation and keeps nothing: the bandwidth that kernels can see. */
+  readThrough(at: number, bytes: number): void {
+    const blocks = Math.floor(bytes / 4096)
+    this.#pool.add('readBytes', [at], blocks, this.#pool.grainFor(blocks))
+    this.#done()
+  }
+
+  #rows(kernel: KernelName, values: readonly number[], rows: number, floatAt = -1, float = 0): void {
+    this.#pool.add(kernel, values, rows, this.#pool.grainFor(rows), floatAt, float)
     this.#done()
   }
 

@@ -1,4 +1,6 @@
 /** Exports of the module. Every kernel is (arguments, from, to, scratch); `to` is exclusive. */
+export { attend } from './attention'
+export { chooseBest, indexScores } from './indexer'
 export { padFloats, quantiseInputs } from './inputs'
 export {
   productBf16,
@@ -9,3 +11,14 @@ export {
   productE4m3,
   productF32,
 } from './product'
+export {
+  addRows,
+  collapseStreams,
+  gateRows,
+  normaliseRows,
+  readBytes,
+  rotateRows,
+  sinkhorn,
+  softmaxRows,
+  spreadStreams,
+} from './rows'
