@@ -2,6 +2,7 @@
 import { cliErrors } from '@portolan/cli'
 import { gatewayErrors } from '@portolan/gateway'
 import { meterErrors } from '@portolan/meter'
+import { engineErrors } from '@portolan/engine'
 import { modelErrors } from '@portolan/model'
 import { storeErrors } from '@portolan/store'
 import { upstreamErrors } from '@portolan/upstream'
@@ -21,6 +22,7 @@ const catalogues: readonly (readonly [string, string, Readonly<Record<string, En
   ['meter', 'prices and cost', meterErrors],
   ['store', 'ledger, keys and memory', storeErrors],
   ['model', 'checkpoints, tokenizers, prompts and sampling', modelErrors],
+  ['engine', 'the embedded engine, its queue and its prefix cache', engineErrors],
   ['cli', 'the command line and its configuration', cliErrors],
 ]
 

@@ -9,6 +9,7 @@ export interface EngineErrorEntry {
     | 'context-length'
     | 'rate-limit'
     | 'timeout'
+    | 'client-closed'
     | 'internal'
     | 'conflict'
     | 'unprocessable'
@@ -26,6 +27,11 @@ export const engineErrors = {
     kind: 'timeout',
     summary: 'The request was not finished by its deadline.',
     remedy: 'Ask for fewer tokens, send a shorter prompt, or allow more time.',
+  },
+  ENGINE_CANCELLED: {
+    kind: 'client-closed',
+    summary: 'The caller left before its answer was finished.',
+    remedy: 'Nothing is owed beyond the tokens that were computed.',
   },
   ENGINE_CONTEXT: {
     kind: 'context-length',

@@ -184,8 +184,7 @@ function stopCauseOf({ cause }: JobEnd): StopCause {
 }
 
 function failureOfEnd({ cause, error }: JobEnd): EngineEvent | null {
-  if (cause === 'cancelled')
-    return { type: 'failed', code: 'ENGINE_CANCELLED', kind: 'client-closed', message: 'The caller left.' }
+  if (cause === 'cancelled') return failureOf(new EngineError('ENGINE_CANCELLED'))
   if (cause === 'deadline') return failureOf(new EngineError('ENGINE_DEADLINE'))
   return cause === 'failed' ? failureOf(error) : null
 }
