@@ -1,0 +1,93 @@
+/** The embedded model behind all three doors: one prefix, one bill, each door in its own words. */
+import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, before, describe, it } from 'node:test'
+import { closeEmbeddedEngines } from '@portolan/upstream'
+import { post, startFixture, type RunningGateway } from './fixture.ts'
+
+type Json = Record<string, never>
+
+const dataDirectory = mkdtempSync(join(tmpdir(), 'embedded-'))
+const text = 'The harbour pilot reads the wind rose and marks every sandbank without hurry. '.repeat(10)
+const model = 'deepseek-v4-pro'
+let running: RunningGateway
+
+before(async () => {
+  running = await startFixture({ upstreams: [{ name: 'local', kind: 'embedded', model: { dataDirectory } }] })
+})
+after(async () => {
+  await running.close()
+  await closeEmbeddedEngines()
+  rmSync(dataDirectory, { recursive: true, force: true })
+})
+
+async function ask(path: string, body: object): Promise<Json> {
+  const answer = await post(running, path, { model, ...body })
+  assert.equal(answer.status, 200, answer.text)
+  return JSON.parse(answer.text) as Json
+}
+
+describe('the embedded model at every door', () => {
+  it('says that it is untrained, and tells prefix hits in the words of the door and in the ledger', async () => {
+    const messages = [{ role: 'user', content: text }]
+    const chat = await ask('/v1/chat/completions', { messages, max_tokens: 3 })
+    const { choices, usage } = chat as unknown as { choices: { message: { content: string } }[]; usage: Json }
+    assert.match(choices[0]!.message.content, /^\[This model is untrained/)
+    assert.equal(usage['prompt_cache_hit_tokens'], 0)
+
+    const claude = await ask('/v1/messages', { messages, max_tokens: 3 })
+    const {
+      content,
+      usage: claudeUsage,
+      stop_reason,
+    } = claude as unknown as Record<string, never> & {
+      content: { text: string }[]
+      usage: Json
+      stop_reason: string
+    }
+    assert.match(content[0]!.text, /^\[This model is untrained/)
+    assert.equal(stop_reason, 'max_tokens')
+    const hit: number = claudeUsage['cache_read_input_tokens']!
+    assert.ok(hit >= 128 && hit % 128 === 0, `${hit}`)
+
+    const responses = await ask('/v1/responses', { input: text, max_output_tokens: 3 })
+    const { usage: responsesUsage } = responses as unknown as { usage: { input_tokens_details: Json } }
+    assert.equal(responsesUsage.input_tokens_details['cached_tokens'], hit)
+
+    const rows = await running.settled(3)
+    assert.deepEqual(
+      rows.map((row) => row.usage.hitTokens),
+      [hit, hit, 0],
+    )
+  })
+
+  it('streams, and stops working when the caller leaves', async () => {
+    const leaving = new AbortController()
+    const response = await fetch(`${running.url}/v1/chat/completions`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${running.key}`, 'content-type': 'application/json' },
+      body: JSON.stringify({ model, stream: true, messages: [{ role: 'user', content: 'x' }] }),
+      signal: leaving.signal,
+    })
+    const { value } = await response.body!.getReader().read()
+    assert.match(Buffer.from(value).toString(), /^data: \{/)
+    leaving.abort()
+    const rows = await running.settled(4)
+    assert.equal(rows[0]!.status, 'aborted')
+  })
+
+  it('refuses in the words of the door what it cannot do', async () => {
+    const messages = [{ role: 'user', content: 'x' }]
+    for (const [change, pattern] of [
+      [{ n: 2 }, /one choice/],
+      [{ max_tokens: 400_000 }, /valid range of max_tokens is \[1, 393216\]/],
+      [{ logprobs: true }, /log-probabilities/],
+    ] as const) {
+      const answer = await post(running, '/v1/chat/completions', { model, messages, ...change })
+      assert.equal(answer.status, 400, answer.text)
+      assert.match(answer.text, pattern)
+    }
+  })
+})
