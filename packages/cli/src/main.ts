@@ -189,6 +189,17 @@ function modelCommands(program: Command): void {
     .addOption(new Option('--shape <name>', 'how large').choices(['tiny', 'small']).default('tiny'))
     .option('--force', 'replace a model that was made here before')
     .action(async (dir: string, options) => (await import('./commands/model-make.ts')).makeModel(dir, options))
+
+  const cache = model.command('cache').description('What embedded upstreams keep of earlier prompts on disk.')
+  add(cache.command('ls'), 'How much is kept, by upstream.', 'portolan model cache ls').action(async (options) =>
+    (await import('./commands/model-cache.ts')).listCaches(options),
+  )
+  add(cache.command('verify'), 'Read everything and check it.', 'portolan model cache verify').action(async (options) =>
+    (await import('./commands/model-cache.ts')).verifyCaches(options),
+  )
+  add(cache.command('clear'), 'Forget everything.', 'portolan model cache clear').action(async (options) =>
+    (await import('./commands/model-cache.ts')).clearCaches(options),
+  )
 }
 
 /** What every command has that reads no configuration. */

@@ -8,6 +8,7 @@ import {
   encodeChat,
   loadEncodingProfile,
   loadTokenizer,
+  makingOf,
   Model,
   ModelError,
   openCheckpoint,
@@ -79,10 +80,10 @@ export class Engine {
       ...(maximumRunning === undefined ? {} : { maximumRunning }),
       ...(maximumQueued === undefined ? {} : { maximumQueued }),
     })
-    const making = model.config.source['portolan'] as { trained?: unknown; shape?: unknown } | undefined
+    const making = makingOf(model.config)
     this.info = {
-      trained: making?.trained !== false,
-      name: typeof making?.shape === 'string' ? making.shape : model.config.modelType,
+      trained: making?.trained ?? true,
+      name: making?.shape ?? model.config.modelType,
       vocabularySize: model.config.vocabSize,
       maximumPositions: model.config.maximumPositions,
       efforts: Object.keys(profile.efforts),
