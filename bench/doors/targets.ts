@@ -140,11 +140,11 @@ models:
 `,
   )
   const profile = profileDirectory === null ? [] : ['--cpu-prof', `--cpu-prof-dir=${profileDirectory}`]
-  const bin = resolve(here, '../../packages/cli/src/bin.ts')
+  const bin = resolve(here, '../../packages/cli/bin/portolan.js')
   const startedAt = performance.now()
   const { child, said } = await startProgram(
     process.execPath,
-    [...profile, '--conditions=source', bin, 'up', '--config', configPath, '--json'],
+    [...profile, '--max-semi-space-size=4', '--conditions=source', bin, 'up', '--config', configPath, '--json'],
     { env: { ...process.env, BENCH_KEY: 'bench-upstream-key' } },
   )
   const url = new URL(String(said['url']))

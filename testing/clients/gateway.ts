@@ -42,7 +42,7 @@ export async function startGateway(setup: GatewaySetup): Promise<RunningGateway>
   )
   // JSON is YAML.
   await writeFile(configPath, JSON.stringify({ upstreams, models: setup.models }, null, 2))
-  const bin = join(root, 'packages/cli/src/bin.ts')
+  const bin = join(root, 'packages/cli/bin/portolan.js')
   const child = spawn(
     process.execPath,
     [

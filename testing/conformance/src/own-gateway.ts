@@ -12,7 +12,7 @@ import { modelName, type ConformanceCase, type UpstreamFlavour } from './case.ts
 import type { Json } from './json.ts'
 import type { LedgerLine } from './room.ts'
 
-const command = fileURLToPath(new URL('../../../packages/cli/src/bin.ts', import.meta.url))
+const command = fileURLToPath(new URL('../../../packages/cli/bin/portolan.js', import.meta.url))
 const run = promisify(execFile)
 
 export interface OwnGateway {

@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { after, describe, it } from 'node:test'
 
-const bin = resolve(import.meta.dirname, '../../../packages/cli/src/bin.ts')
+const bin = resolve(import.meta.dirname, '../../../packages/cli/bin/portolan.js')
 const work = mkdtempSync(join(tmpdir(), 'portolan-command-'))
 after(() => rmSync(work, { recursive: true, force: true }))
 

@@ -165,7 +165,8 @@ export class Exchange {
         return
       }
       if (result.kind === 'done') {
-        this.#parts.affinity.remember(session, target.upstream.name, this.#start.startedAtMs)
+        // With one upstream there is nothing to be drawn to.
+        if (targets.length > 1) this.#parts.affinity.remember(session, target.upstream.name, this.#start.startedAtMs)
         await this.#deliver(result)
         return
       }

@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { fileURLToPath } from 'node:url'
 
-const bin = fileURLToPath(new URL('../../../../packages/cli/src/bin.ts', import.meta.url))
+const bin = fileURLToPath(new URL('../../../../packages/cli/bin/portolan.js', import.meta.url))
 const probe = new URL('./memory-probe.ts', import.meta.url).href
 
 export interface ChildGateway {
