@@ -96,6 +96,14 @@ function commands(): Command {
     .option('--last <rows>', 'show the newest rows instead', (text) => Number.parseInt(text, 10))
     .action(async (options) => (await import('./commands/usage.ts')).usage(options))
 
+  add(program.command('budget'), 'What is left of each budget.', 'portolan budget --json').action(async (options) =>
+    (await import('./commands/budget.ts')).budgets(options),
+  )
+
+  add(program.command('forecast'), 'The day on which each budget ends, with an interval.', 'portolan forecast').action(
+    async (options) => (await import('./commands/budget.ts')).forecast(options),
+  )
+
   add(program.command('models'), 'Model names that this configuration routes.', 'portolan models').action(
     async (options) => (await import('./commands/models.ts')).models(options),
   )

@@ -219,6 +219,8 @@ describe('every command', () => {
       ['keys', 'list'],
       ['keys', 'revoke'],
       ['usage'],
+      ['budget'],
+      ['forecast'],
       ['models'],
       ['upstreams'],
       ['price', 'at'],

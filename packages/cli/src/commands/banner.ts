@@ -13,7 +13,9 @@ export interface BannerFacts {
 
 export function banner({ url, secret, config, upstreams, dataPath, configPath }: BannerFacts): string {
   const key = secret ?? '$PORTOLAN_KEY'
-  const demo = upstreams.every((upstream) => upstream.kind === 'demo')
+  const demo =
+    upstreams.some((upstream) => upstream.kind === 'demo') &&
+    upstreams.every(({ kind }) => kind === 'demo' || kind === 'embedded')
   const model = config.models[0]?.name ?? (demo ? 'portolan-demo' : exampleModel(upstreams[0]!.kind))
   return `
 Portolan listens on ${url}
@@ -25,7 +27,7 @@ Portolan listens on ${url}
   API key     ${secret === null ? 'use one made before, or `npm run portolan -- keys create NAME`' : `${secret}   (shown once)`}
   Data        ${dataPath}
   Config      ${configPath ?? 'none; `npm run portolan -- init` writes portolan.yaml'}
-${demo ? '\n  No DEEPSEEK_API_KEY, OPENAI_API_KEY or ANTHROPIC_API_KEY was found, so a demonstration upstream\n  answers. It is not a model, and says so.\n' : ''}
+${demo ? '\n  No DEEPSEEK_API_KEY, OPENAI_API_KEY or ANTHROPIC_API_KEY was found, so a demonstration upstream\n  answers. It is not a model, and says so. The model `portolan-untrained-1` is one, of random weights:\n  a small DeepSeek-V4 that runs in this process.\n' : ''}
 curl
   curl ${url}/v1/chat/completions -H "authorization: Bearer ${key}" -H "content-type: application/json" \\
     -d '{"model":"${model}","messages":[{"role":"user","content":"Say hello."}]}'

@@ -2,7 +2,7 @@
 import { resolve } from 'node:path'
 import { defaultConfig, defaultLimits, type GatewayConfig, type ModelConfig } from '@portolan/gateway'
 import { parseDecimal, selfHostedPrice, zeroPrice, type Price } from '@portolan/meter'
-import { definitionOf, type UpstreamConfig, type UpstreamKind } from '@portolan/upstream'
+import { definitionOf, untrainedModel, type UpstreamConfig, type UpstreamKind } from '@portolan/upstream'
 import type { Protocol } from '@portolan/wire'
 import { CliError } from '../errors.ts'
 import type { LoadedConfig } from './load.ts'
@@ -76,8 +76,14 @@ function upstreamsOf({ file, directory }: LoadedConfig, data: string, env: NodeJ
     const apiKey = variable === null ? undefined : env[variable]
     return apiKey ? [{ name: kind, kind, apiKey }] : []
   })
-  // With nobody else to answer, the demonstration upstream does, and says what it is.
-  return found.length > 0 ? found : [{ name: 'demo', kind: 'demo' }]
+  if (found.length > 0) return found
+  // With nobody else to answer, the demonstration upstream does, and says what it is. Asked for by its name, the
+  // untrained model answers: a real engine, but nothing to talk to, and slow over the long prompts of agents.
+  const embedded = modelSettings(undefined, undefined, directory, data)
+  return [
+    { name: 'embedded', kind: 'embedded', models: [untrainedModel], model: embedded },
+    { name: 'demo', kind: 'demo' },
+  ]
 }
 
 type FileUpstream = NonNullable<FileConfig['upstreams']>[string]
