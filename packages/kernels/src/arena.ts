@@ -8,11 +8,12 @@
  */
 import { KernelError } from './errors.ts'
 import { firstAllocation, pageBytes, writeTables } from './tables.ts'
+import { webAssembly, type WasmMemory } from './web-assembly.ts'
 
 export const maximumArenaBytes = 65_536 * pageBytes
 
 export class Arena {
-  readonly memory: WebAssembly.Memory
+  readonly memory: WasmMemory
   readonly buffer: SharedArrayBuffer
   #next = firstAllocation
 
@@ -24,7 +25,7 @@ export class Arena {
         `${bytes} bytes do not fit in one memory of ${maximumArenaBytes - firstAllocation}; use several.`,
       )
     }
-    this.memory = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true })
+    this.memory = new webAssembly.Memory({ initial: pages, maximum: pages, shared: true })
     this.buffer = this.memory.buffer
     writeTables(this.buffer)
   }

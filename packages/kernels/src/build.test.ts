@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import { moduleBytes } from './variants.ts'
+import { webAssembly } from './web-assembly.ts'
 
 const home = join(import.meta.dirname, '..')
 
@@ -40,7 +41,7 @@ describe('the compiled modules', () => {
 
   it('import the memory and nothing else', () => {
     for (const variant of ['relaxed-simd', 'simd'] as const) {
-      const imports = WebAssembly.Module.imports(new WebAssembly.Module(moduleBytes(variant)))
+      const imports = webAssembly.Module.imports(new webAssembly.Module(moduleBytes(variant)))
       assert.deepEqual(
         imports.map(({ module, name, kind }) => `${module}.${name} ${kind}`),
         ['env.memory memory'],

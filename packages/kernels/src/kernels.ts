@@ -11,6 +11,7 @@ import { placeMatrix, panelRows, type PlacedMatrix } from './placement.ts'
 import { Pool, type KernelName } from './pool.ts'
 import type { StoredMatrix } from './stored-matrix.ts'
 import { chooseVariant, moduleBytes, type Variant } from './variants.ts'
+import { webAssembly } from './web-assembly.ts'
 
 /** `exact` multiplies f32 inputs; `fast` rounds them to 7 or 8 bits where weights are int8 or FP4. */
 export type NumericMode = 'exact' | 'fast'
@@ -62,7 +63,7 @@ export class Kernels {
       throw new KernelError('KERNELS_SHAPE', `${workers} workers with ${scratchBytes} bytes each are not possible.`)
     }
     const arena = new Arena(options.bytes + (workers + 1) * scratchBytes)
-    const module = new WebAssembly.Module(moduleBytes(variant))
+    const module = new webAssembly.Module(moduleBytes(variant))
     const pool = await Pool.start(arena, module, workers, scratchBytes)
     return new Kernels(variant, arena, pool, scratchBytes)
   }

@@ -1,16 +1,17 @@
 /** One worker: its own instance over the shared memory, waiting for stages. */
 import { workerData } from 'node:worker_threads'
 import { drain, generationWord, queueWords, stopWord, type Kernel } from './task-queue.ts'
+import { webAssembly, type WasmMemory, type WasmModule } from './web-assembly.ts'
 
 interface Start {
-  readonly module: WebAssembly.Module
-  readonly memory: WebAssembly.Memory
+  readonly module: WasmModule
+  readonly memory: WasmMemory
   readonly kernelNames: readonly string[]
   readonly scratch: number
 }
 
 const start = workerData as Start
-const instance = new WebAssembly.Instance(start.module, { env: { memory: start.memory } })
+const instance = new webAssembly.Instance(start.module, { env: { memory: start.memory } })
 const kernels = start.kernelNames.map((name) => instance.exports[name] as Kernel)
 const words = queueWords(start.memory.buffer)
 /** Turns before sleeping: some ten microseconds, the time between two stages of one step. */

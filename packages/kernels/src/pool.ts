@@ -27,6 +27,7 @@ import {
   trapsWord,
   type Kernel,
 } from './task-queue.ts'
+import { webAssembly, type WasmModule } from './web-assembly.ts'
 
 /** Longest stage that is believed; a worker that was killed in the middle of a task never reports it. */
 const lostAfterMs = 120_000
@@ -65,11 +66,11 @@ export class Pool {
     this.#threads = threads
   }
 
-  static async start(arena: Arena, module: WebAssembly.Module, workers: number, scratchBytes: number): Promise<Pool> {
-    const names = WebAssembly.Module.exports(module)
+  static async start(arena: Arena, module: WasmModule, workers: number, scratchBytes: number): Promise<Pool> {
+    const names = webAssembly.Module.exports(module)
       .filter((entry) => entry.kind === 'function')
       .map((entry) => entry.name)
-    const instance = new WebAssembly.Instance(module, { env: { memory: arena.memory } })
+    const instance = new webAssembly.Instance(module, { env: { memory: arena.memory } })
     const kernels = names.map((name) => instance.exports[name] as Kernel)
     const scratch = arena.take(scratchBytes)
     const file = import.meta.url.endsWith('.ts') ? './pool-worker.ts' : './pool-worker.js'

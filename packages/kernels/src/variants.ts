@@ -6,6 +6,7 @@
  */
 import { readFileSync } from 'node:fs'
 import { KernelError } from './errors.ts'
+import { webAssembly } from './web-assembly.ts'
 
 export type Variant = 'relaxed-simd' | 'simd'
 
@@ -27,7 +28,7 @@ const plainProbe = probe([...zeroVector, ...zeroVector, 0xfd, 0xae, 0x01, drop])
 const relaxedProbe = probe([...zeroVector, ...zeroVector, ...zeroVector, 0xfd, 0x93, 0x02, drop])
 
 export function supports(variant: Variant): boolean {
-  return WebAssembly.validate(variant === 'simd' ? plainProbe : relaxedProbe)
+  return webAssembly.validate(variant === 'simd' ? plainProbe : relaxedProbe)
 }
 
 /** The best build for this machine, or the one asked for if it runs here. */
