@@ -314,7 +314,7 @@ export class Relay implements HttpSink {
 
   /** Same protocol, whole answer: only the meter reads it. */
   #readSameAnswer(body: unknown, text: string): void {
-    if (this.#observer.recalls && /"reasoning|"tool_calls"/.test(text)) this.#recall(body, text)
+    if (this.#observer.recalls && worthRecalling.test(text)) this.#recall(body, text)
     const { id, model, usage } = (body ?? {}) as Record<string, unknown>
     const read = this.#plan.far.readUsage(usage)
     this.#observer.observe({
@@ -459,6 +459,9 @@ export class Relay implements HttpSink {
     this.#done(result)
   }
 }
+
+/** Thought or called something; `reasoning_tokens` in every usage object is neither. */
+const worthRecalling = /"reasoning(_content)?"\s*:|"tool_calls"\s*:/
 
 /** Headers of an upstream answer that mean something to the caller. Everything else stays on our side. */
 const forwarded =
