@@ -2,7 +2,8 @@
  * Inputs of matrix products, loaded once and used by any number of matrices of the same width.
  *
  * Each form that a product needs is made when it is first asked for: floats padded to 32 columns, the same
- * times 2^64 for FP8, seven-bit integers for int8 weights, eight-bit ones for FP4 weights.
+ * times 2^64 for FP8, seven-bit integers for int8 weights, eight-bit ones for FP4 weights. All in blocks of 128
+ * columns, [block][token][128].
  */
 import type { Arena } from './arena.ts'
 import { KernelError } from './errors.ts'
@@ -33,12 +34,12 @@ export class Inputs {
     this.capacity = capacity
     this.#arena = arena
     this.#pool = pool
-    const cells = capacity * this.padded
+    const cells = capacity * Math.ceil(this.padded / 128) * 128
     const scales = capacity * Math.ceil(this.padded / 128) * 4
-    const starts = (cells / 32) * 4
+    const starts = capacity * (this.padded / 32) * 4
     // All at once, so that no buffer can be taken inside somebody's mark and release.
     this.#places = {
-      floats: { at: this.padded === columns ? 0 : arena.take(cells * 4), scalesAt: 0, startsAt: 0 },
+      floats: { at: arena.take(cells * 4), scalesAt: 0, startsAt: 0 },
       raised: { at: arena.take(cells * 4), scalesAt: 0, startsAt: 0 },
       seven: { at: arena.take(cells), scalesAt: arena.take(scales), startsAt: 0 },
       eight: { at: arena.take(cells), scalesAt: arena.take(scales), startsAt: arena.take(starts) },
@@ -60,13 +61,25 @@ export class Inputs {
   }
 
   prepared(form: InputForm): PreparedInputs {
-    if (form === 'floats' && this.padded === this.columns) return { at: this.#from, scalesAt: 0, startsAt: 0 }
+    // One token's blocks lie one after another, as they came.
+    if (form === 'floats' && this.padded === this.columns && this.#tokens === 1)
+      return { at: this.#from, scalesAt: 0, startsAt: 0 }
     const place = this.#places[form]
     if (this.#current.has(form) || this.#tokens === 0) return place
     this.#current.add(form)
     this.#pool.runFirst(
       form === 'floats' || form === 'raised' ? 'padFloats' : 'quantiseInputs',
-      [this.#from, this.columns, this.padded, place.at, place.scalesAt, place.startsAt, 0, form === 'eight' ? 1 : 0],
+      [
+        this.#from,
+        this.columns,
+        this.padded,
+        place.at,
+        place.scalesAt,
+        place.startsAt,
+        0,
+        form === 'eight' ? 1 : 0,
+        this.#tokens,
+      ],
       this.#tokens,
       6,
       form === 'raised' ? 2 ** 64 : 1,

@@ -27,8 +27,8 @@ function decodeRow(row: usize, to: usize, width: i32, rotating: i32): void {
     store<u32>(to + ((plain + dim) << 2), (<u32>load<u16>(codes + (dim << 1))) << 16)
 }
 
-/** Scores of one head against four rows: four dot products at once. */
-function scoreFour(query: usize, rows: usize, width: i32, to: usize): void {
+/** Scores of two heads against four rows: eight dot products at once. For one head, both are the same. */
+function scoreFour(one: usize, two: usize, rows: usize, width: i32, toOne: usize, toTwo: usize): void {
   const bytes = (<usize>width) << 2
   const row1 = rows + bytes
   const row2 = row1 + bytes
@@ -42,59 +42,64 @@ function scoreFour(query: usize, rows: usize, width: i32, to: usize): void {
   let b2 = a0
   let b3 = a0
   let at: usize = 0
-  const wide = bytes & ~31
-  for (; at < wide; at += 32) {
-    const q = v128.load(query + at)
-    const r = v128.load(query + at, 16)
-    a0 = madd(q, v128.load(rows + at), a0)
-    a1 = madd(q, v128.load(row1 + at), a1)
-    a2 = madd(q, v128.load(row2 + at), a2)
-    a3 = madd(q, v128.load(row3 + at), a3)
-    b0 = madd(r, v128.load(rows + at, 16), b0)
-    b1 = madd(r, v128.load(row1 + at, 16), b1)
-    b2 = madd(r, v128.load(row2 + at, 16), b2)
-    b3 = madd(r, v128.load(row3 + at, 16), b3)
+  const whole = bytes & ~15
+  for (; at < whole; at += 16) {
+    const q = v128.load(one + at)
+    const r = v128.load(two + at)
+    const k0 = v128.load(rows + at)
+    a0 = madd(q, k0, a0)
+    b0 = madd(r, k0, b0)
+    const k1 = v128.load(row1 + at)
+    a1 = madd(q, k1, a1)
+    b1 = madd(r, k1, b1)
+    const k2 = v128.load(row2 + at)
+    a2 = madd(q, k2, a2)
+    b2 = madd(r, k2, b2)
+    const k3 = v128.load(row3 + at)
+    a3 = madd(q, k3, a3)
+    b3 = madd(r, k3, b3)
   }
-  let s0 = sumLanes(f32x4.add(a0, b0))
-  let s1 = sumLanes(f32x4.add(a1, b1))
-  let s2 = sumLanes(f32x4.add(a2, b2))
-  let s3 = sumLanes(f32x4.add(a3, b3))
+  let s0 = sumLanes(a0)
+  let s1 = sumLanes(a1)
+  let s2 = sumLanes(a2)
+  let s3 = sumLanes(a3)
+  let t0 = sumLanes(b0)
+  let t1 = sumLanes(b1)
+  let t2 = sumLanes(b2)
+  let t3 = sumLanes(b3)
   for (; at < bytes; at += 4) {
-    const q = load<f32>(query + at)
+    const q = load<f32>(one + at)
+    const r = load<f32>(two + at)
     s0 += q * load<f32>(rows + at)
     s1 += q * load<f32>(row1 + at)
     s2 += q * load<f32>(row2 + at)
     s3 += q * load<f32>(row3 + at)
+    t0 += r * load<f32>(rows + at)
+    t1 += r * load<f32>(row1 + at)
+    t2 += r * load<f32>(row2 + at)
+    t3 += r * load<f32>(row3 + at)
   }
-  store<f32>(to, s0)
-  store<f32>(to, s1, 4)
-  store<f32>(to, s2, 8)
-  store<f32>(to, s3, 12)
+  store<f32>(toOne, s0)
+  store<f32>(toOne, s1, 4)
+  store<f32>(toOne, s2, 8)
+  store<f32>(toOne, s3, 12)
+  store<f32>(toTwo, t0)
+  store<f32>(toTwo, t1, 4)
+  store<f32>(toTwo, t2, 8)
+  store<f32>(toTwo, t3, 12)
 }
 
-/** out += weights . rows, 16 dimensions at a time over all 16 rows of the tile. */
-function addWeighted(weights: usize, rows: usize, width: i32, out: usize): void {
-  const bytes = (<usize>width) << 2
+/** out += weights . rows for one head, dimension by dimension: what pairs of vectors leave over. */
+function addRest(weights: usize, rows: usize, bytes: usize, at: usize, out: usize): void {
   const end = weights + 64
-  let at: usize = 0
-  for (; at + 64 <= bytes; at += 64) {
-    let o0 = v128.load(out + at)
-    let o1 = v128.load(out + at, 16)
-    let o2 = v128.load(out + at, 32)
-    let o3 = v128.load(out + at, 48)
+  for (; at + 16 <= bytes; at += 16) {
+    let sum = v128.load(out + at)
     let row = rows + at
     for (let weight = weights; weight < end; weight += 4) {
-      const w = v128.load32_splat(weight)
-      o0 = madd(w, v128.load(row), o0)
-      o1 = madd(w, v128.load(row, 16), o1)
-      o2 = madd(w, v128.load(row, 32), o2)
-      o3 = madd(w, v128.load(row, 48), o3)
+      sum = madd(v128.load32_splat(weight), v128.load(row), sum)
       row += bytes
     }
-    v128.store(out + at, o0)
-    v128.store(out + at, o1, 16)
-    v128.store(out + at, o2, 32)
-    v128.store(out + at, o3, 48)
+    v128.store(out + at, sum)
   }
   for (; at < bytes; at += 4) {
     let sum = load<f32>(out + at)
@@ -105,6 +110,52 @@ function addWeighted(weights: usize, rows: usize, width: i32, out: usize): void 
     }
     store<f32>(out + at, sum)
   }
+}
+
+/** out += weights . rows for two heads whose weights lie 64 bytes apart, 16 dimensions at a time over all 16 rows. */
+function addWeighted(weights: usize, rows: usize, width: i32, out: usize): void {
+  const bytes = (<usize>width) << 2
+  const next = out + bytes
+  const end = weights + 64
+  let at: usize = 0
+  for (; at + 64 <= bytes; at += 64) {
+    let o0 = v128.load(out + at)
+    let o1 = v128.load(out + at, 16)
+    let o2 = v128.load(out + at, 32)
+    let o3 = v128.load(out + at, 48)
+    let p0 = v128.load(next + at)
+    let p1 = v128.load(next + at, 16)
+    let p2 = v128.load(next + at, 32)
+    let p3 = v128.load(next + at, 48)
+    let row = rows + at
+    for (let weight = weights; weight < end; weight += 4) {
+      const w = v128.load32_splat(weight)
+      const u = v128.load32_splat(weight, 64)
+      const r0 = v128.load(row)
+      o0 = madd(w, r0, o0)
+      p0 = madd(u, r0, p0)
+      const r1 = v128.load(row, 16)
+      o1 = madd(w, r1, o1)
+      p1 = madd(u, r1, p1)
+      const r2 = v128.load(row, 32)
+      o2 = madd(w, r2, o2)
+      p2 = madd(u, r2, p2)
+      const r3 = v128.load(row, 48)
+      o3 = madd(w, r3, o3)
+      p3 = madd(u, r3, p3)
+      row += bytes
+    }
+    v128.store(out + at, o0)
+    v128.store(out + at, o1, 16)
+    v128.store(out + at, o2, 32)
+    v128.store(out + at, o3, 48)
+    v128.store(next + at, p0)
+    v128.store(next + at, p1, 16)
+    v128.store(next + at, p2, 32)
+    v128.store(next + at, p3, 48)
+  }
+  addRest(weights, rows, bytes, at, out)
+  addRest(weights + 64, rows, bytes, at, next)
 }
 
 function multiplyBy(out: usize, width: i32, factor: f32): void {
@@ -148,11 +199,17 @@ function attendHeads(args: usize, token: i32, fromHead: i32, toHead: i32, scratc
         else decodeRow(from, to, width, rotating)
       }
     }
-    for (let head = 0; head < mine; head++) {
+    for (let head = 0; head < mine; head += 2) {
       const score = scores + <usize>head * 64
       const query = queries + <usize>head * bytes
+      const paired = head + 1 < mine
+      const other = paired ? query + bytes : query
+      const otherScore = paired ? score + 64 : score
       for (let row: usize = 0; row < <usize>TILE; row += 4)
-        scoreFour(query, rows + row * bytes, width, score + (row << 2))
+        scoreFour(query, other, rows + row * bytes, width, score + (row << 2), otherScore + (row << 2))
+    }
+    for (let head = 0; head < mine; head++) {
+      const score = scores + <usize>head * 64
       for (let row = 0; row < TILE; row++)
         store<f32>(score + (row << 2), row < filled ? load<f32>(score + (row << 2)) * scale : -Infinity)
       const s0 = v128.load(score)
@@ -180,8 +237,10 @@ function attendHeads(args: usize, token: i32, fromHead: i32, toHead: i32, scratc
       v128.store(score, e2, 32)
       v128.store(score, e3, 48)
       store<f32>(denominators + (head << 2), denominator + sumLanes(f32x4.add(f32x4.add(e0, e1), f32x4.add(e2, e3))))
-      addWeighted(score, rows, width, out)
     }
+    let head = 0
+    for (; head + 2 <= mine; head += 2) addWeighted(scores + <usize>head * 64, rows, width, outs + <usize>head * bytes)
+    if (head < mine) addRest(scores + <usize>head * 64, rows, bytes, 0, outs + <usize>head * bytes)
   }
   for (let head = 0; head < mine; head++) {
     const sink = load<f32>(load<usize>(args, 24) + ((<usize>(fromHead + head)) << 2))

@@ -2,24 +2,29 @@
  * Inputs of matrix products as the kernels want them: padded floats, or integers with scales.
  *
  * Arguments: 0 from [tokens, columns] | 4 columns | 8 padded columns | 12 to | 16 scales [tokens, blocks of 128]
- *   20 starting sums [tokens, runs of 32] | 24 factor (f32) | 28 form: 0 seven bits, 1 eight bits
- * One task is a range of tokens. Padding is zero.
+ *   20 starting sums [tokens, runs of 32] | 24 factor (f32) | 28 form: 0 seven bits, 1 eight bits | 32 tokens
+ * `to` is [blocks of 128][tokens][128]. One task is a range of tokens. Padding is zero.
  */
 
 export function padFloats(args: usize, lo: i32, hi: i32, _scratch: usize): void {
   const columns = load<i32>(args, 4)
   const padded = load<i32>(args, 8)
   const factor = load<f32>(args, 24)
+  const tokens = load<i32>(args, 32)
   for (let token = lo; token < hi; token++) {
     const from = load<usize>(args) + <usize>token * <usize>columns * 4
-    const to = load<usize>(args, 12) + <usize>token * <usize>padded * 4
-    let column = 0
     const factors = f32x4.splat(factor)
-    for (; column + 4 <= columns; column += 4)
-      v128.store(to + ((<usize>column) << 2), f32x4.mul(factors, v128.load(from + ((<usize>column) << 2))))
-    for (; column < columns; column++)
-      store<f32>(to + ((<usize>column) << 2), factor * load<f32>(from + ((<usize>column) << 2)))
-    for (; column < padded; column++) store<f32>(to + ((<usize>column) << 2), 0)
+    for (let start = 0; start < padded; start += 128) {
+      const to = load<usize>(args, 12) + ((<usize>((start >> 7) * tokens + token)) << 9)
+      const end = min(start + 128, padded)
+      const filled = min(end, columns)
+      let column = start
+      for (; column + 4 <= filled; column += 4)
+        v128.store(to + ((<usize>(column - start)) << 2), f32x4.mul(factors, v128.load(from + ((<usize>column) << 2))))
+      for (; column < filled; column++)
+        store<f32>(to + ((<usize>(column - start)) << 2), factor * load<f32>(from + ((<usize>column) << 2)))
+      for (; column < end; column++) store<f32>(to + ((<usize>(column - start)) << 2), 0)
+    }
   }
 }
 
@@ -35,14 +40,16 @@ export function quantiseInputs(args: usize, lo: i32, hi: i32, _scratch: usize): 
   const blocks = (padded + 127) >> 7
   const runs = padded >> 5
   const eight = load<i32>(args, 28) == 1
+  const tokens = load<i32>(args, 32)
   const limit: f32 = eight ? 127 : 63
   for (let token = lo; token < hi; token++) {
     const from = load<usize>(args) + <usize>token * <usize>columns * 4
-    const to = load<usize>(args, 12) + <usize>token * <usize>padded
     const scales = load<usize>(args, 16) + <usize>token * <usize>blocks * 4
     const sums = load<usize>(args, 20) + <usize>token * <usize>runs * 4
     for (let block = 0; block < blocks; block++) {
       const start = block << 7
+      // Minus the start, since columns count from the first of all.
+      const to = load<usize>(args, 12) + ((<usize>(block * tokens + token)) << 7) - <usize>start
       const end = min(start + 128, padded)
       const filled = min(end, columns)
       let largest: f32 = 0

@@ -3,7 +3,9 @@
  *
  * One task is a range of panels. Arguments, 32-bit words from `args`:
  *   0 weights | 4 FP8 scales | 8 rows | 12 columns, padded to 32 | 16 tokens | 20 inputs | 24 input scales
- *   28 starting sums of inputs | 32 out | 36 floats between rows of out
+ *   28 starting sums of inputs | 32 out | 36 floats between rows of out | 40 bytes between blocks of inputs
+ *
+ * Inputs lie in blocks of 128 columns, [block][token][128]: rows of a power of two would fight for cache sets.
  * One token reads its weights straight from memory into registers; more tokens unpack a block once into
  * `scratch` (8 KB weights | 64 bytes scales | 64 a token) and run tiles over it. Both add in the same order.
  */
@@ -75,6 +77,7 @@ export function productF32(args: usize, lo: i32, hi: i32, scratch: usize): void 
   const columns = load<i32>(args, 12)
   const tokens = load<i32>(args, 16)
   const x = load<usize>(args, 20)
+  const blockBytes = <usize>load<u32>(args, 40)
   for (let panel = lo; panel < hi; panel++) {
     let from = weights + <usize>panel * <usize>columns * 64
     if (tokens == 1) {
@@ -114,7 +117,15 @@ export function productF32(args: usize, lo: i32, hi: i32, scratch: usize): void 
     memory.fill(totals, 0, (<usize>tokens) << 6)
     for (let column = 0; column < columns; column += 128) {
       const width = min(128, columns - column)
-      floats(from, x + ((<usize>column) << 2), (<usize>columns) << 2, tokens, width, totals, ONES)
+      floats(
+        from,
+        x + <usize>(column >> 7) * blockBytes + ((<usize>(column & 127)) << 2),
+        512,
+        tokens,
+        width,
+        totals,
+        ONES,
+      )
       from += (<usize>width) << 6
     }
     finish(args, panel, totals)
@@ -126,6 +137,7 @@ export function productBf16(args: usize, lo: i32, hi: i32, scratch: usize): void
   const columns = load<i32>(args, 12)
   const tokens = load<i32>(args, 16)
   const x = load<usize>(args, 20)
+  const blockBytes = <usize>load<u32>(args, 40)
   const zero = i32x4.splat(0)
   for (let panel = lo; panel < hi; panel++) {
     let from = weights + <usize>panel * <usize>columns * 32
@@ -164,7 +176,15 @@ export function productBf16(args: usize, lo: i32, hi: i32, scratch: usize): void
     for (let column = 0; column < columns; column += 128) {
       const width = min(128, columns - column)
       unpackBf16(from, scratch + WORDS, width)
-      floats(scratch + WORDS, x + ((<usize>column) << 2), (<usize>columns) << 2, tokens, width, totals, ONES)
+      floats(
+        scratch + WORDS,
+        x + <usize>(column >> 7) * blockBytes + ((<usize>(column & 127)) << 2),
+        512,
+        tokens,
+        width,
+        totals,
+        ONES,
+      )
       from += (<usize>width) << 5
     }
     finish(args, panel, totals)
@@ -177,6 +197,7 @@ export function productE4m3(args: usize, lo: i32, hi: i32, scratch: usize): void
   const columns = load<i32>(args, 12)
   const tokens = load<i32>(args, 16)
   const x = load<usize>(args, 20)
+  const blockBytes = <usize>load<u32>(args, 40)
   const blocks = (columns + 127) >> 7
   const bits = v128.load(E4M3_BITS)
   const zero = i32x4.splat(0)
@@ -224,7 +245,15 @@ export function productE4m3(args: usize, lo: i32, hi: i32, scratch: usize): void
       const scale = v128.load32_splat(scaleAt)
       for (let at: usize = 0; at < 64; at += 16) v128.store(scales + at, scale)
       unpackE4m3(from, scratch + WORDS, width)
-      floats(scratch + WORDS, x + ((<usize>column) << 2), (<usize>columns) << 2, tokens, width, totals, scales)
+      floats(
+        scratch + WORDS,
+        x + <usize>(column >> 7) * blockBytes + ((<usize>(column & 127)) << 2),
+        512,
+        tokens,
+        width,
+        totals,
+        scales,
+      )
       from += (<usize>width) << 4
       scaleAt += 4
     }
@@ -238,6 +267,7 @@ export function productE2m1(args: usize, lo: i32, hi: i32, scratch: usize): void
   const columns = load<i32>(args, 12)
   const tokens = load<i32>(args, 16)
   const x = load<usize>(args, 20)
+  const blockBytes = <usize>load<u32>(args, 40)
   const totals = scratch + TOTALS
   const unit = f32x4.splat(<f32>(1.0 / 33554432.0))
   for (let panel = lo; panel < hi; panel++) {
@@ -246,7 +276,15 @@ export function productE2m1(args: usize, lo: i32, hi: i32, scratch: usize): void
     for (let column = 0; column < columns; column += 32) {
       unpackScales(from, scratch + SCALES, unit)
       unpackE2m1(from + 16, scratch + WORDS, 32)
-      floats(scratch + WORDS, x + ((<usize>column) << 2), (<usize>columns) << 2, tokens, 32, totals, scratch + SCALES)
+      floats(
+        scratch + WORDS,
+        x + <usize>(column >> 7) * blockBytes + ((<usize>(column & 127)) << 2),
+        512,
+        tokens,
+        32,
+        totals,
+        scratch + SCALES,
+      )
       from += 272
     }
     finish(args, panel, totals)
@@ -259,6 +297,7 @@ export function productBytes(args: usize, lo: i32, hi: i32, scratch: usize): voi
   const columns = load<i32>(args, 12)
   const tokens = load<i32>(args, 16)
   const x = load<usize>(args, 20)
+  const blockBytes = <usize>load<u32>(args, 40)
   const totals = scratch + TOTALS
   const scales = scratch + SCALES
   const unit = v128.load(BYTE_UNITS)
@@ -270,7 +309,15 @@ export function productBytes(args: usize, lo: i32, hi: i32, scratch: usize): voi
       const width = min(128, columns - column)
       for (let at: usize = 0; at < 64; at += 16) v128.store(scales + at, f32x4.mul(unit, v128.load(from + 64 + at)))
       unpackBytes(from + 128, scratch + WORDS, width)
-      floats(scratch + WORDS, x + ((<usize>column) << 2), (<usize>columns) << 2, tokens, width, totals, scales)
+      floats(
+        scratch + WORDS,
+        x + <usize>(column >> 7) * blockBytes + ((<usize>(column & 127)) << 2),
+        512,
+        tokens,
+        width,
+        totals,
+        scales,
+      )
       from += 128 + ((<usize>width) << 4)
     }
     finish(args, panel, totals)
@@ -283,6 +330,7 @@ export function productBytesFast(args: usize, lo: i32, hi: i32, scratch: usize):
   const columns = load<i32>(args, 12)
   const tokens = load<i32>(args, 16)
   const x = load<usize>(args, 20)
+  const blockBytes = <usize>load<u32>(args, 40)
   const blocks = (columns + 127) >> 7
   const panelBytes = <usize>columns * 16 + <usize>blocks * 128
   const totals = scratch + TOTALS
@@ -336,8 +384,8 @@ export function productBytesFast(args: usize, lo: i32, hi: i32, scratch: usize):
       const units = load<usize>(args, 24) + ((<usize>(column >> 7)) << 2)
       const codes = from + 128
       const quads = width >> 2
-      const stride = <usize>columns
-      let input = x + <usize>column
+      const stride: usize = 128
+      let input = x + <usize>(column >> 7) * blockBytes
       let total = totals
       let token = 0
       for (; token + 6 <= tokens; token += 6) {
@@ -369,6 +417,7 @@ export function productE2m1Fast(args: usize, lo: i32, hi: i32, scratch: usize): 
   const columns = load<i32>(args, 12)
   const tokens = load<i32>(args, 16)
   const x = load<usize>(args, 20)
+  const blockBytes = <usize>load<u32>(args, 40)
   const blocks = (columns + 127) >> 7
   const runs = columns >> 5
   const totals = scratch + TOTALS
@@ -425,7 +474,7 @@ export function productE2m1Fast(args: usize, lo: i32, hi: i32, scratch: usize): 
     const scales = scratch + SCALES
     const inputs = scratch + INPUTS
     const one = v128.load(ONES)
-    const stride = <usize>columns
+    const stride: usize = 128
     store<u32>(inputs, (<u32>runs) << 2, 4)
     store<u32>(inputs, (<u32>blocks) << 2, 16)
     memory.fill(totals, 0, (<usize>tokens) << 6)
@@ -434,7 +483,7 @@ export function productE2m1Fast(args: usize, lo: i32, hi: i32, scratch: usize): 
       unpackE2m1Seven(from + 16, words, 32)
       const units = load<usize>(args, 24) + ((<usize>(run >> 2)) << 2)
       const starts = load<usize>(args, 28) + ((<usize>run) << 2)
-      let input = x + ((<usize>run) << 5)
+      let input = x + <usize>(run >> 2) * blockBytes + <usize>((run & 3) << 5)
       let total = totals
       let token = 0
       for (; token + 6 <= tokens; token += 6) {
