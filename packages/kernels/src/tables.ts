@@ -7,7 +7,8 @@
  */
 
 export const pageBytes = 65_536
-export const tablesAt = pageBytes
+/** Behind the first page, which stays empty so that a null address is never valid. */
+export const tablesAt = 1 * pageBytes
 export const queueAt = tablesAt + 8192
 export const firstAllocation = 2 * pageBytes
 

@@ -238,7 +238,8 @@ type Bad = (member: string, why: string) => UpstreamError
 function generatorOf(config: UpstreamConfig, definition: UpstreamDefinition, bad: Bad): Partial<UpstreamDefinition> {
   const { generatorFor } = definition
   if (generatorFor === undefined) {
-    if (config.model !== undefined) throw bad('checkpoint or cache', `is set, but ${config.kind} runs no model inside this process.`)
+    if (config.model !== undefined)
+      throw bad('checkpoint or cache', `is set, but ${config.kind} runs no model inside this process.`)
     return {}
   }
   const { checkpoint = null, dataDirectory = null, memoryBytes = null, diskBytes = null } = config.model ?? {}
