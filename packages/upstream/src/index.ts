@@ -17,6 +17,7 @@ export { chooseAddress, type AddressChoice } from './choose-address.ts'
 export { definitionOf, profilesOf } from './definitions.ts'
 export { demoModel } from './demo/generate.ts'
 export { closeEmbeddedEngines } from './embedded/generate.ts'
+export { untrainedModel } from './embedded/untrained.ts'
 export { UpstreamError, upstreamErrors, type UpstreamErrorCode, type UpstreamErrorOptions } from './errors.ts'
 export {
   HttpClient,

@@ -3,14 +3,14 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, it } from 'node:test'
-import type { EngineInfo } from '@portolan/engine'
+import { defaultCheckpointName, type EngineInfo } from '@portolan/engine'
 import type { CanonicalEvent, CanonicalRequest, FunctionTool } from '@portolan/wire'
 import { resolveUpstream } from '../upstream.ts'
 import { Answer } from './answer.ts'
 import { toGeneration } from './chat-request.ts'
 import { closeEmbeddedEngines } from './generate.ts'
 import { SampledCalls } from './sampled-calls.ts'
-import { untrainedLabel } from './untrained.ts'
+import { untrainedLabel, untrainedModel } from './untrained.ts'
 
 const room = mkdtempSync(join(tmpdir(), 'embedded-'))
 after(async () => {
@@ -267,7 +267,8 @@ describe('the embedded upstream', () => {
 
   it('answers without any configuration, and says first that it is untrained', async () => {
     const events = await run({ sampling: { ...plain.sampling, seed: 1 } })
-    assert.equal(events[0]?.type, 'response-start')
+    assert.ok(events[0]?.type === 'response-start')
+    assert.deepEqual([events[0].model, defaultCheckpointName], [untrainedModel, untrainedModel])
     const text = textOf(events)
     assert.ok(text.startsWith(untrainedLabel), text)
     assert.ok(text.length > untrainedLabel.length)

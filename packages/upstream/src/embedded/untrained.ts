@@ -6,6 +6,9 @@
  */
 export const untrainedTokens = 256
 
+/** The engine's default checkpoint by name, for lists and examples that need no engine. */
+export const untrainedModel = 'portolan-untrained-1'
+
 export const untrainedLabel = `[This model is untrained: its weights are random numbers, so these are random words, ${untrainedTokens} tokens at most.] `
 
 export function withoutLabel(text: string): string {
