@@ -38,7 +38,7 @@ export class EngineThread {
     this.ready = new Promise((resolve, reject) => {
       this.#worker.on('message', (message: FromEngine) => {
         if (message.type === 'ready') {
-          if (this.#streams.size === 0) this.#worker.unref()
+          this.#restIfIdle()
           resolve(message.info)
         } else if (message.type === 'broken') {
           this.#stop({ ...message, type: 'failed' })
@@ -102,7 +102,7 @@ export class EngineThread {
       signal?.removeEventListener('abort', abort)
       this.#streams.delete(id)
       if (!isOver) abort()
-      if (this.#streams.size === 0) this.#worker.unref()
+      this.#restIfIdle()
     }
   }
 
@@ -112,6 +112,7 @@ export class EngineThread {
     const id = this.#nextId++
     return new Promise((resolve) => {
       this.#asked.set(id, resolve)
+      this.#worker.ref()
       this.#send({ type: 'counters', id })
     })
   }
@@ -127,6 +128,11 @@ export class EngineThread {
     await this.#worker.terminate()
   }
 
+  /** A thread that nobody waits for does not keep the process alive. */
+  #restIfIdle(): void {
+    if (this.#streams.size === 0 && this.#asked.size === 0) this.#worker.unref()
+  }
+
   #send(message: ToEngine): void {
     if (this.#stopped === null) this.#worker.postMessage(message, [])
   }
@@ -136,6 +142,7 @@ export class EngineThread {
     else if (message.type === 'counters') {
       this.#asked.get(message.id)?.(message.counters)
       this.#asked.delete(message.id)
+      this.#restIfIdle()
     } else this.#closed?.()
   }
 
