@@ -136,7 +136,7 @@ describe('portolan model run', () => {
   })
 
   it('streams the answer alone to stdout, and stops at Ctrl-C with what there is', async () => {
-    const bin = resolve(import.meta.dirname, '../bin.ts')
+    const bin = resolve(import.meta.dirname, '../../bin/portolan.js')
     const child = spawn(
       process.execPath,
       ['--conditions=source', bin, 'model', 'run', tiny, '-p', 'Go on', '--max-tokens', '16000', '--seed', '1'],
