@@ -5,6 +5,7 @@
  *   20 starting sums [tokens, runs of 32] | 24 factor (f32) | 28 form: 0 seven bits, 1 eight bits | 32 tokens
  * `to` is [blocks of 128][tokens][128]. One task is a range of tokens. Padding is zero.
  */
+import { maxLanes } from './lanes'
 
 export function padFloats(args: usize, lo: i32, hi: i32, _scratch: usize): void {
   const columns = load<i32>(args, 4)
@@ -26,6 +27,15 @@ export function padFloats(args: usize, lo: i32, hi: i32, _scratch: usize): void 
       for (; column < end; column++) store<f32>(to + ((<usize>(column - start)) << 2), 0)
     }
   }
+}
+
+/** Sixteen floats times `factors`, to the nearest integers, as bytes. */
+function quantiseSixteen(from: usize, factors: v128): v128 {
+  const a = i32x4.trunc_sat_f32x4_s(f32x4.nearest(f32x4.mul(factors, v128.load(from))))
+  const b = i32x4.trunc_sat_f32x4_s(f32x4.nearest(f32x4.mul(factors, v128.load(from, 16))))
+  const c = i32x4.trunc_sat_f32x4_s(f32x4.nearest(f32x4.mul(factors, v128.load(from, 32))))
+  const d = i32x4.trunc_sat_f32x4_s(f32x4.nearest(f32x4.mul(factors, v128.load(from, 48))))
+  return i8x16.narrow_i16x8_s(i16x8.narrow_i32x4_s(a, b), i16x8.narrow_i32x4_s(c, d))
 }
 
 /**
@@ -54,11 +64,14 @@ export function quantiseInputs(args: usize, lo: i32, hi: i32, _scratch: usize): 
       const filled = min(end, columns)
       let largest: f32 = 0
       let finite = true
-      for (let column = start; column < filled; column++) {
-        const magnitude = abs<f32>(load<f32>(from + ((<usize>column) << 2)))
-        if (!(magnitude < Infinity)) finite = false
-        largest = max<f32>(largest, magnitude)
-      }
+      let column = start
+      let most = f32x4.splat(0)
+      for (; column + 4 <= filled; column += 4)
+        most = f32x4.max(most, f32x4.abs(v128.load(from + ((<usize>column) << 2))))
+      largest = maxLanes(most)
+      // Written so that a NaN stays.
+      for (; column < filled; column++) largest = max<f32>(largest, abs<f32>(load<f32>(from + ((<usize>column) << 2))))
+      if (!(largest < Infinity)) finite = false
       const scale = largest / limit
       // A largest value whose quotient is not a number of f32 counts as zero.
       const factor: f32 = finite && scale > 0 ? 1 / scale : 0
@@ -66,6 +79,26 @@ export function quantiseInputs(args: usize, lo: i32, hi: i32, _scratch: usize): 
       store<f32>(scales + ((<usize>block) << 2), finite ? (usable ? (eight ? scale * 0.5 : scale) : 0) : NaN)
       for (let run = start; run < end; run += 32) {
         let sum = 0
+        if (usable && run + 32 <= columns) {
+          const factors = f32x4.splat(factor)
+          const one = quantiseSixteen(from + ((<usize>run) << 2), factors)
+          const two = quantiseSixteen(from + ((<usize>run) << 2) + 64, factors)
+          const at = to + <usize>run
+          if (eight) {
+            v128.store(at, v128.shuffle<i8>(one, one, 0, 2, 4, 6, 1, 3, 5, 7, 8, 10, 12, 14, 9, 11, 13, 15))
+            v128.store(at, v128.shuffle<i8>(two, two, 0, 2, 4, 6, 1, 3, 5, 7, 8, 10, 12, 14, 9, 11, 13, 15), 16)
+            const quads = i32x4.extadd_pairwise_i16x8_s(
+              i16x8.add(i16x8.extadd_pairwise_i8x16_s(one), i16x8.extadd_pairwise_i8x16_s(two)),
+            )
+            sum = i32x4.extract_lane(quads, 0) + i32x4.extract_lane(quads, 1)
+            sum += i32x4.extract_lane(quads, 2) + i32x4.extract_lane(quads, 3)
+            store<i32>(sums + ((<usize>(run >> 5)) << 2), -12 * sum)
+          } else {
+            v128.store(at, i8x16.add(one, i8x16.splat(64)))
+            v128.store(at, i8x16.add(two, i8x16.splat(64)), 16)
+          }
+          continue
+        }
         for (let at = 0; at < 32; at++) {
           const column = run + at
           let q = 0
