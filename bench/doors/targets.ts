@@ -144,7 +144,7 @@ models:
   const startedAt = performance.now()
   const { child, said } = await startProgram(
     process.execPath,
-    [...profile, '--max-semi-space-size=4', '--conditions=source', bin, 'up', '--config', configPath, '--json'],
+    [...profile, '--max-semi-space-size=16', '--conditions=source', bin, 'up', '--config', configPath, '--json'],
     { env: { ...process.env, BENCH_KEY: 'bench-upstream-key' } },
   )
   const url = new URL(String(said['url']))
