@@ -61,9 +61,9 @@ const reserved: readonly {
   },
   {
     modules: /^node:sqlite$/,
-    valuesIn: /^packages\/store\/src\/sqlite\//,
-    typesIn: /^packages\/store\/src\/sqlite\//,
-    why: 'only store/src/sqlite knows the embedded database',
+    valuesIn: /^packages\/(store\/src\/sqlite|crossing\/src\/recording\/sqlite)\//,
+    typesIn: /^packages\/(store\/src\/sqlite|crossing\/src\/recording\/sqlite)\//,
+    why: 'only store/src/sqlite and crossing/src/recording/sqlite know the embedded database',
   },
   {
     modules: /^@portolan\/engine$/,
