@@ -7,15 +7,8 @@
  * disjoint usage" holds for `exactNanos`, before that rounding; rounded rows may differ from the rounded sum.
  */
 import { add, ceiling, compare, floor, formatDecimal, multiply, roundHalfEven, zero, type Decimal } from './decimal.ts'
-import {
-  isUnpriced,
-  priceAt,
-  type Price,
-  type PriceBook,
-  type PriceKey,
-  type Rates,
-  type UnpricedReason,
-} from './price-book.ts'
+import { isUnpriced, priceAt, type Price, type PriceBook, type PriceKey, type UnpricedReason } from './price-book.ts'
+import type { Rates } from './price-record.ts'
 import { checkUsage, type UsageRecord } from './usage.ts'
 
 export const costTiers = ['miss', 'hit', 'write5m', 'write1h', 'output'] as const

@@ -6,7 +6,8 @@
 import { createHash } from 'node:crypto'
 import { compare, formatDecimal, parseDecimal, zero, type Decimal } from './decimal.ts'
 import { MeterError } from './errors.ts'
-import type { Price, Rates } from './price-book.ts'
+import type { Price } from './price-book.ts'
+import type { Rates } from './price-record.ts'
 
 /** Currency units per 1,000,000 tokens, as a configuration file gives them. */
 export interface FixedRates {

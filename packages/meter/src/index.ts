@@ -29,16 +29,16 @@ export {
   isUnpriced,
   priceAt,
   priceOfRecord,
-  type ContextTier,
+  priceTimeline,
+  stackPriceBooks,
   type Price,
   type PriceBook,
   type PriceKey,
-  type PriceRecord,
-  type PriceStatus,
-  type Rates,
+  type PriceSegment,
   type Unpriced,
   type UnpricedReason,
 } from './price-book.ts'
+export type { ContextTier, PriceRecord, PriceStatus, Rates } from './price-record.ts'
 export { bundledPricesUrl, loadPriceBook } from './price-file.ts'
 export {
   checkUsage,

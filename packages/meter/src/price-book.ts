@@ -2,65 +2,16 @@
  * The dated price book: which rates were in force for a model at an instant.
  *
  * Records are half-open intervals `[from, until)` that never overlap within one rank (checked on load, see
- * `price-file.ts`); a promotion outranks the list below it. Prices depend on vendor, model, billing currency,
+ * `price-index.ts`); a promotion outranks the list below it. A bill is looked up by the instant of the request
+ * alone, a forecast also by the day on which it is made. Books can lie on one another: what the upper does not
+ * know the lower answers. Prices depend on vendor, model, billing currency,
  * start instant, size of the whole prompt, the vendor's clock and the service tier asked for. No answer is
  * ever zero by default: what has no price is `unpriced`, with the reason.
  */
-import { isPeak, type PeakSchedule } from './calendar.ts'
+import { isPeak } from './calendar.ts'
 import { multiply, type Decimal } from './decimal.ts'
-
-/** Currency units per 1,000,000 tokens. null: the vendor lists no such price. */
-export interface Rates {
-  readonly input: Decimal | null
-  readonly output: Decimal | null
-  readonly cacheRead: Decimal | null
-  /** Null where the vendor lists no write price: its writes are billed as plain input. */
-  readonly cacheWrite5m: Decimal | null
-  readonly cacheWrite1h: Decimal | null
-}
-
-export type PriceStatus = 'list' | 'promo' | 'promo_then_list' | 'list_suspended_by_promo' | 'announced_withdrawn'
-
-/** Statuses that somebody was charged. The others are kept for `compare` and for the record. */
-export const chargedStatuses: ReadonlySet<PriceStatus> = new Set<PriceStatus>(['list', 'promo', 'promo_then_list'])
-
-export interface ContextTier {
-  /** Applies to the whole request when the whole prompt (hits and writes included) is larger than this. */
-  readonly promptTokensAbove: number
-  readonly rates: Rates
-}
-
-export interface PriceRecord {
-  readonly id: string
-  readonly vendor: string
-  readonly model: string
-  readonly aliases: readonly string[]
-  readonly currency: string
-  /** Inclusive, Unix ms. */
-  readonly fromMs: number
-  /** Exclusive, Unix ms; null: open. */
-  readonly untilMs: number | null
-  readonly status: PriceStatus
-  readonly rates: Rates
-  readonly peakRates: Rates | null
-  readonly schedule: PeakSchedule | null
-  /** Largest threshold first. */
-  readonly tiers: readonly ContextTier[]
-  /** Factor on every token rate, by name; factors of several names multiply. */
-  readonly modifiers: ReadonlyMap<string, Decimal>
-  readonly confidence: string
-  readonly sources: readonly string[]
-  readonly note: string | null
-  /** 12 hex digits over the record's and its schedule's content. */
-  readonly hash: string
-}
-
-/** One name (model or alias) of one record, for as long as the name means it. */
-export interface NamedInterval {
-  readonly fromMs: number
-  readonly untilMs: number
-  readonly record: PriceRecord
-}
+import { edgesOf, recordAt, type NameIntervals, type PriceIndex } from './price-index.ts'
+import { isoInstant, type PriceRecord, type Rates } from './price-record.ts'
 
 export interface PriceBook {
   /** Hash over all records: which book this is. */
@@ -68,8 +19,9 @@ export interface PriceBook {
   /** Date of the facts, as the file says. */
   readonly asOf: string
   readonly records: readonly PriceRecord[]
-  /** vendor -> currency -> name -> charged intervals, promotions first, then by start. */
-  readonly index: ReadonlyMap<string, ReadonlyMap<string, ReadonlyMap<string, readonly NamedInterval[]>>>
+  readonly index: PriceIndex
+  /** The book that answers where this one knows no price. */
+  readonly below: PriceBook | null
 }
 
 export interface PriceKey {
@@ -84,6 +36,8 @@ export interface PriceKey {
   readonly promptTokens: number | null
   /** Service tier and the like: `batch`, `flex`, `fast`, `priority`, `us_only_inference`. */
   readonly modifiers?: readonly string[]
+  /** Only prices announced by this instant, Unix ms: for forecasts. Absent: what is charged, for bills. */
+  readonly knownAtMs?: number
 }
 
 export type UnpricedReason =
@@ -116,35 +70,110 @@ export interface Unpriced {
   readonly message: string
 }
 
-export function isUnpriced(price: Price | Unpriced): price is Unpriced {
+export function isUnpriced(price: object): price is Unpriced {
   return 'unpriced' in price
 }
 
 /** The rates in force, or why there are none. Total: never throws, whatever the key holds. */
 export function priceAt(book: PriceBook, key: PriceKey): Price | Unpriced {
   if (!Number.isFinite(key.atMs)) return unpriced('bad-instant', `${String(key.atMs)} is not an instant.`)
-  const currencies = book.index.get(key.vendor)
-  if (currencies === undefined) return unpriced('unknown-vendor', `The price book has no vendor "${key.vendor}".`)
-  const asked = typeof key.model === 'string' ? [key.model] : key.model
-  const names = asked.flatMap((name) => [name, withoutSnapshotDate(name)])
-  const listed = currencies.get(key.currency)
-  const name = names.find((candidate) => listed?.has(candidate))
-  if (name === undefined || listed === undefined) {
-    const elsewhere = [...currencies].filter(([, models]) => names.some((candidate) => models.has(candidate)))
-    if (elsewhere.length === 0)
-      return unpriced('unknown-model', `The price book has no model "${asked.join('", "')}" of ${key.vendor}.`)
-    return unpriced(
-      'currency-not-listed',
-      `${key.vendor} lists "${asked[0]}" in ${elsewhere.map(([currency]) => currency).join(', ')}, not in ${key.currency}.`,
-    )
+  let nearest: Unpriced | null = null
+  for (let layer: PriceBook | null = book; layer !== null; layer = layer.below) {
+    const found = findName(layer, key)
+    if (!isUnpriced(found)) {
+      const record = recordAt(found.intervals, key.atMs, key.knownAtMs)
+      if (record !== null) return priceOfRecord(record, found.name, key)
+    }
+    const why = isUnpriced(found) ? found : notInForce(found.name, key)
+    // Of several books the one that knows most about the name says what is missing.
+    if (nearest === null || closeness.indexOf(why.unpriced) > closeness.indexOf(nearest.unpriced)) nearest = why
   }
-  const interval = listed.get(name)?.find(({ fromMs, untilMs }) => key.atMs >= fromMs && key.atMs < untilMs)
-  if (interval === undefined)
-    return unpriced(
-      'no-price-in-force',
-      `No ${key.currency} price of ${key.vendor} "${name}" is in force at ${isoInstant(key.atMs)}.`,
-    )
-  return priceOfRecord(interval.record, name, key)
+  return nearest ?? unpriced('unknown-vendor', `The price book has no vendor "${key.vendor}".`)
+}
+
+export interface PriceSegment {
+  readonly fromMs: number
+  readonly untilMs: number
+  /** Null: no price in force. */
+  readonly record: PriceRecord | null
+}
+
+/**
+ * Which record answers from when to when; neighbours differ. Empty when the name is not known at all.
+ *
+ * @throws never; an empty range gives no segments.
+ */
+export function priceTimeline(
+  book: PriceBook,
+  key: Omit<PriceKey, 'atMs' | 'promptTokens' | 'modifiers'>,
+  fromMs: number,
+  untilMs: number,
+): readonly PriceSegment[] {
+  const layers: NameIntervals[] = []
+  for (let layer: PriceBook | null = book; layer !== null; layer = layer.below) {
+    const found = findName(layer, key)
+    if (!isUnpriced(found)) layers.push(found.intervals)
+  }
+  if (layers.length === 0 || !(fromMs < untilMs)) return []
+  const edges = new Set([fromMs])
+  for (const intervals of layers)
+    for (const edge of edgesOf(intervals, key.knownAtMs)) if (edge > fromMs && edge < untilMs) edges.add(edge)
+  const starts = [...edges].sort((a, b) => a - b)
+  const segments: { fromMs: number; untilMs: number; record: PriceRecord | null }[] = []
+  for (const [index, start] of starts.entries()) {
+    let record: PriceRecord | null = null
+    for (const intervals of layers) record ??= recordAt(intervals, start, key.knownAtMs)
+    const end = starts[index + 1] ?? untilMs
+    const last = segments.at(-1)
+    if (last?.record === record) last.untilMs = end
+    else segments.push({ fromMs: start, untilMs: end, record })
+  }
+  return segments
+}
+
+/** The first book answers; what it does not know the next one does, and so on. */
+export function stackPriceBooks(...books: readonly PriceBook[]): PriceBook | null {
+  return books.reduceRight<PriceBook | null>((below, book) => ({ ...book, below }), null)
+}
+
+/** From the least to the most that a book knows about a key. */
+const closeness: readonly UnpricedReason[] = [
+  'unknown-vendor',
+  'unknown-model',
+  'currency-not-listed',
+  'no-price-in-force',
+]
+
+type NameKey = Pick<PriceKey, 'vendor' | 'model' | 'currency'>
+
+function findName(
+  { index }: PriceBook,
+  { vendor, model, currency }: NameKey,
+): { readonly name: string; readonly intervals: NameIntervals } | Unpriced {
+  const currencies = index.get(vendor)
+  if (currencies === undefined) return unpriced('unknown-vendor', `The price book has no vendor "${vendor}".`)
+  const asked = typeof model === 'string' ? [model] : model
+  const names = asked.flatMap((name) => [name, withoutSnapshotDate(name)])
+  const listed = currencies.get(currency)
+  for (const name of names) {
+    const intervals = listed?.get(name)
+    if (intervals !== undefined) return { name, intervals }
+  }
+  const elsewhere = [...currencies].filter(([, models]) => names.some((candidate) => models.has(candidate)))
+  return elsewhere.length === 0
+    ? unpriced('unknown-model', `The price book has no model "${asked.join('", "')}" of ${vendor}.`)
+    : unpriced(
+        'currency-not-listed',
+        `${vendor} lists "${asked[0]}" in ${elsewhere.map(([other]) => other).join(', ')}, not in ${currency}.`,
+      )
+}
+
+function notInForce(name: string, { vendor, currency, atMs, knownAtMs }: PriceKey): Unpriced {
+  const known = knownAtMs === undefined ? '' : `, as known at ${isoInstant(knownAtMs)}`
+  return unpriced(
+    'no-price-in-force',
+    `No ${currency} price of ${vendor} "${name}" is in force at ${isoInstant(atMs)}${known}.`,
+  )
 }
 
 /** The rates of one given record under a key's instant, prompt size and modifiers; also for records never charged. */
@@ -196,11 +225,6 @@ export function scaleRates(rates: Rates, factor: Decimal): Rates {
     cacheWrite5m: scale(rates.cacheWrite5m),
     cacheWrite1h: scale(rates.cacheWrite1h),
   }
-}
-
-/** `2026-05-22T00:00:00.000Z`, or the number itself where no calendar reaches. */
-export function isoInstant(atMs: number): string {
-  return Math.abs(atMs) <= 8.64e15 ? new Date(atMs).toISOString() : String(atMs)
 }
 
 /** Vendors serve dated snapshots (`-20251001`, `-2026-03-05`) of a model at the model's price. */

@@ -9,16 +9,9 @@ import { createHash } from 'node:crypto'
 import { isTimeZone, parseDay, type PeakSchedule } from './calendar.ts'
 import { compare, multiply, parseDecimal, zero, type Decimal } from './decimal.ts'
 import { MeterError } from './errors.ts'
-import {
-  chargedStatuses,
-  isoInstant,
-  type ContextTier,
-  type NamedInterval,
-  type PriceBook,
-  type PriceRecord,
-  type PriceStatus,
-  type Rates,
-} from './price-book.ts'
+import { chargedStatuses, type ContextTier, type PriceRecord, type PriceStatus, type Rates } from './price-record.ts'
+import type { PriceBook } from './price-book.ts'
+import { buildIndex, type DatedAlias } from './price-index.ts'
 
 /** Where the prices that ship with this package lie; reading the file is the caller's business. */
 export const bundledPricesUrl: URL = new URL('../data/price-history.json', import.meta.url)
@@ -48,7 +41,7 @@ export function loadPriceBook(...texts: readonly string[]): PriceBook {
   }
   const index = buildIndex(records, aliases)
   const id = createHash('sha256').update(records.map((record) => `${record.id}@${record.hash}`).join('\n'))
-  return { id: id.digest('hex').slice(0, 12), asOf, records, index }
+  return { id: id.digest('hex').slice(0, 12), asOf, records, index, below: null }
 }
 
 // ---------------------------------------------------------------------------------------------- reading
@@ -71,8 +64,12 @@ const statuses: readonly PriceStatus[] = [
   'promo',
   'promo_then_list',
   'list_suspended_by_promo',
+  'announced',
   'announced_withdrawn',
 ]
+
+/** Fields about knowledge, not about the bill: they leave the version id as it is. */
+const knowledgeFields: ReadonlySet<string> = new Set(['announced_at', 'end_announced_at', 'withdrawn_at'])
 
 const rateFields: ReadonlySet<string> = new Set([
   'input',
@@ -96,6 +93,11 @@ function readRecord(value: unknown, at: string, schedules: ReadonlyMap<string, P
   const untilMs = raw['effective_to'] === null ? null : asInstant(raw['effective_to'], `${id}: effective_to`)
   if (untilMs !== null && untilMs <= fromMs) bad(id, 'effective_to is not after effective_from')
 
+  const announcedMs = optionalInstant(raw['announced_at'], `${id}: announced_at`) ?? fromMs
+  const withdrawnMs = optionalInstant(raw['withdrawn_at'], `${id}: withdrawn_at`)
+  if (withdrawnMs !== null && chargedStatuses.has(status)) bad(id, `a ${status} price was charged, not withdrawn`)
+  if (withdrawnMs !== null && withdrawnMs <= announcedMs) bad(id, 'withdrawn_at is not after announced_at')
+
   const rates = readRates(raw['rates'], `${id}: rates`)
   const scheduleName = raw['schedule'] === undefined ? null : asText(raw['schedule'], `${id}: schedule`)
   const schedule = scheduleName === null ? null : schedules.get(scheduleName)
@@ -112,7 +114,8 @@ function readRecord(value: unknown, at: string, schedules: ReadonlyMap<string, P
   for (const [name, factor] of Object.entries(asObject(raw['modifiers'] ?? {}, `${id}: modifiers`)))
     modifiers.set(name, asPrice(factor, `${id}: modifiers.${name}`))
 
-  const content = JSON.stringify([raw, scheduleName === null ? null : describeSchedule(schedule)])
+  const billed = Object.fromEntries(Object.entries(raw).filter(([name]) => !knowledgeFields.has(name)))
+  const content = JSON.stringify([billed, scheduleName === null ? null : describeSchedule(schedule)])
   return {
     id,
     vendor: asText(raw['vendor'], `${id}: vendor`),
@@ -121,6 +124,10 @@ function readRecord(value: unknown, at: string, schedules: ReadonlyMap<string, P
     currency,
     fromMs,
     untilMs,
+    announcedMs,
+    announcedUntilMs: optionalInstant(raw['announced_to'], `${id}: announced_to`),
+    endAnnouncedMs: optionalInstant(raw['end_announced_at'], `${id}: end_announced_at`),
+    withdrawnMs,
     status,
     rates,
     peakRates,
@@ -181,14 +188,6 @@ function inProportion(part: Decimal | null, from: Decimal | null, to: Decimal | 
   return multiply({ digits: dividend / from.digits, scale: product.scale + extraDigits }, { digits: 1n, scale: 0 })
 }
 
-interface DatedAlias {
-  readonly vendor: string
-  readonly name: string
-  readonly model: string
-  readonly fromMs: number
-  readonly untilMs: number
-}
-
 function readAlias(value: unknown, at: string): DatedAlias {
   const raw = asObject(value, at)
   return {
@@ -234,62 +233,6 @@ function describeSchedule(schedule: PeakSchedule | null | undefined): unknown {
   return { ...schedule, weekdays: [...schedule.weekdays].sort((a, b) => a - b) }
 }
 
-// --------------------------------------------------------------------------------------------- overlaps
-
-function buildIndex(records: readonly PriceRecord[], aliases: readonly DatedAlias[]): PriceBook['index'] {
-  const index = new Map<string, Map<string, Map<string, NamedInterval[]>>>()
-  const place = (name: string, record: PriceRecord, fromMs: number, untilMs: number): void => {
-    if (fromMs >= untilMs) return
-    const currencies = mapAt(index, record.vendor, () => new Map<string, Map<string, NamedInterval[]>>())
-    const names = mapAt(currencies, record.currency, () => new Map<string, NamedInterval[]>())
-    mapAt(names, name, () => []).push({ fromMs, untilMs, record })
-  }
-  for (const record of records) {
-    if (!chargedStatuses.has(record.status)) continue
-    const untilMs = record.untilMs ?? Infinity
-    for (const name of new Set([record.model, ...record.aliases])) place(name, record, record.fromMs, untilMs)
-    for (const alias of aliases)
-      if (alias.vendor === record.vendor && alias.model === record.model)
-        place(alias.name, record, Math.max(alias.fromMs, record.fromMs), Math.min(alias.untilMs, untilMs))
-  }
-  for (const currencies of index.values())
-    for (const names of currencies.values())
-      for (const [name, intervals] of names) {
-        intervals.sort((a, b) => rank(a) - rank(b) || a.fromMs - b.fromMs)
-        refuseOverlaps(name, intervals)
-      }
-  return index
-}
-
-/** A promotion outranks the list it interrupts. */
-function rank({ record }: NamedInterval): number {
-  return record.status === 'promo' ? 0 : 1
-}
-
-function refuseOverlaps(name: string, sorted: readonly NamedInterval[]): void {
-  for (const rankOfList of [0, 1]) {
-    let reach: NamedInterval | null = null
-    for (const interval of sorted) {
-      if (rank(interval) !== rankOfList) continue
-      // One record may hold a name twice: listed in the record and in the alias table.
-      if (reach !== null && interval.fromMs < reach.untilMs && interval.record.id !== reach.record.id)
-        throw new MeterError(
-          'METER_OVERLAPPING_PRICES',
-          `"${reach.record.id}" and "${interval.record.id}" both price "${name}" at ${isoInstant(interval.fromMs)}.`,
-        )
-      if (reach === null || interval.untilMs > reach.untilMs) reach = interval
-    }
-  }
-}
-
-function mapAt<K, V>(map: Map<K, V>, key: K, make: () => V): V {
-  const found = map.get(key)
-  if (found !== undefined) return found
-  const made = make()
-  map.set(key, made)
-  return made
-}
-
 // ---------------------------------------------------------------------------------------------- fields
 
 function bad(at: string, why: string): never {
@@ -323,6 +266,10 @@ function asInstant(value: unknown, at: string): number {
     ? Date.parse(text)
     : NaN
   return Number.isNaN(ms) ? bad(at, `"${text}" is not a date or an instant with a zone`) : ms
+}
+
+function optionalInstant(value: unknown, at: string): number | null {
+  return value === undefined || value === null ? null : asInstant(value, at)
 }
 
 function asMinute(value: unknown, at: string): number {

@@ -8,7 +8,8 @@
  */
 import { compare, formatDecimal, multiply, parseDecimal, zero, type Decimal } from '../decimal.ts'
 import { MeterError } from '../errors.ts'
-import { isUnpriced, priceAt, type PriceBook, type Rates } from '../price-book.ts'
+import { isUnpriced, priceAt, type PriceBook } from '../price-book.ts'
+import type { Rates } from '../price-record.ts'
 
 /** A record as it stands in a price file; rates are decimal text, per 1,000,000 tokens. */
 export interface CatalogueRecord {
