@@ -2,50 +2,11 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { convertCheckpoint, Model, randomCheckpoint, smallConfig } from '@portolan/model'
 import { PrefixCache } from '../cache/prefix-cache.ts'
-import { blockTokens, type Forward, type ForwardPiece, type ForwardSequence } from '../forward.ts'
+import type { Forward } from '../forward.ts'
+import { PretendForward } from '../pretend-forward.test-support.ts'
 import { ReferenceForward } from '../reference-forward.ts'
 import type { Job, JobEnd } from './job.ts'
 import { Scheduler, type SchedulerOptions } from './scheduler.ts'
-
-/** Counts instead of computing: the next token is the sum of all so far. Blocks hold the sum. */
-class CountingForward implements Forward {
-  readonly identity = 'counting'
-  readonly vocabularySize = 1000
-  readonly maximumPositions = 10_000
-  readonly endTokenId = 999
-  readonly passes: (readonly ForwardPiece[])[] = []
-  failsAt = Infinity
-
-  open(): ForwardSequence & { sum: number } {
-    return { position: 0, sum: 0 }
-  }
-
-  advance(pieces: readonly ForwardPiece[]): (Float32Array | null)[] {
-    this.passes.push(pieces)
-    if (this.passes.length === this.failsAt) throw new Error('the machine is on fire')
-    return pieces.map(({ sequence, ids, wantsLogits }) => {
-      const state = sequence as { position: number; sum: number }
-      assert.ok(
-        Math.floor(state.position / blockTokens) === Math.floor((state.position + ids.length - 1) / blockTokens),
-      )
-      state.position += ids.length
-      state.sum = ids.reduce((sum, id) => (sum + id) % 997, state.sum)
-      if (!wantsLogits) return null
-      const logits = new Float32Array(1000)
-      logits[state.sum] = 10
-      return logits
-    })
-  }
-
-  capture(sequence: ForwardSequence): { rows: Uint8Array; tail: Uint8Array } {
-    const { sum } = sequence as unknown as { sum: number }
-    return { rows: new Uint8Array(0), tail: new Uint8Array(Float64Array.of(sum).buffer) }
-  }
-
-  resume(rows: readonly Uint8Array[], tail: Uint8Array): ForwardSequence & { sum: number } {
-    return { position: rows.length * blockTokens, sum: new Float64Array(tail.slice().buffer)[0]! }
-  }
-}
 
 interface Outcome {
   readonly tokens: number[]
@@ -74,7 +35,7 @@ function submit(
   return outcome
 }
 
-function room(options: Partial<SchedulerOptions> = {}, forward: Forward = new CountingForward()) {
+function room(options: Partial<SchedulerOptions> = {}, forward: Forward = new PretendForward()) {
   const cache = new PrefixCache({ memoryBytes: 2 ** 24 })
   return { cache, scheduler: new Scheduler(forward, cache, { now: () => 0, ...options }) }
 }
@@ -95,7 +56,7 @@ describe('the scheduler', () => {
       return outcome.tokens
     })
     for (const tokenBudget of [1, 2, 7, 160, 4096]) {
-      const forward = new CountingForward()
+      const forward = new PretendForward()
       const { scheduler } = room({ tokenBudget, maximumRunning: 4 }, forward)
       const outcomes = prompts.map((promptIds, at) => submit(scheduler, { promptIds, tenant: `t${at % 3}` }))
       drain(scheduler)
@@ -129,7 +90,7 @@ describe('the scheduler', () => {
   })
 
   it('lets answers go on while a long prompt is read', () => {
-    const forward = new CountingForward()
+    const forward = new PretendForward()
     const { scheduler } = room({ tokenBudget: 32 }, forward)
     const short = submit(scheduler, { promptIds: [1], maximumOutputTokens: 20 })
     scheduler.step()
@@ -151,7 +112,7 @@ describe('the scheduler', () => {
   })
 
   it('ends a cancelled job before the next pass, queued or running', () => {
-    const forward = new CountingForward()
+    const forward = new PretendForward()
     const { scheduler } = room({ maximumRunning: 1 }, forward)
     const running = submit(scheduler, { promptIds: ids(1000), maximumOutputTokens: 1000 })
     const queued = submit(scheduler, { promptIds: ids(10) })
@@ -191,7 +152,7 @@ describe('the scheduler', () => {
   })
 
   it('fails those who were computed together, and nobody else', () => {
-    const forward = new CountingForward()
+    const forward = new PretendForward()
     forward.failsAt = 2
     const { scheduler } = room({ maximumRunning: 2 }, forward)
     const outcomes = [1, 2, 3].map(() => submit(scheduler, { promptIds: ids(10) }))

@@ -1,0 +1,173 @@
+/**
+ * Hits and misses against the law, over random trees of conversations:
+ *
+ *   hit = floor(common prefix / 128) * 128, common with any earlier conversation of the same tenant,
+ *         and short of the prompt's last token
+ *
+ * `PORTOLAN_PREFIX_TREES=10000 npm test -- prefix-trees` is the proof in full (minutes); the default is a sample.
+ */
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import fc from 'fast-check'
+import { PrefixCache } from '../cache/prefix-cache.ts'
+import { blockTokens } from '../forward.ts'
+import { PretendForward } from '../pretend-forward.test-support.ts'
+import type { JobEnd } from './job.ts'
+import { Scheduler } from './scheduler.ts'
+
+const trees = Number(process.env['PORTOLAN_PREFIX_TREES'] ?? 150)
+const vocabularySize = 32
+
+/** One request: it continues an earlier conversation (of whichever tenant), cut at some token, or none. */
+const request = fc.record({
+  tenant: fc.integer({ min: 0, max: 2 }),
+  parent: fc.option(fc.nat({ max: 20 }), { freq: 6 }),
+  /** Of the parent's tokens, in thousandths; above 1000: all of them. */
+  kept: fc.integer({ min: 0, max: 1500 }),
+  added: fc.integer({ min: 1, max: 300 }),
+  seed: fc.integer({ min: 0, max: 3 }),
+  outputTokens: fc.integer({ min: 0, max: 40 }),
+})
+const tree = fc.array(request, { minLength: 2, maxLength: 14 })
+type Request = typeof request extends fc.Arbitrary<infer T> ? T : never
+
+interface Conversation {
+  readonly tenant: number
+  /** Prompt and answer. */
+  readonly ids: readonly number[]
+  /** How many of them went through the model: a last token that was drawn did not. */
+  readonly computedTokens: number
+}
+
+function promptOf({ parent, kept, added, seed }: Request, earlier: readonly Conversation[]): number[] {
+  const whole = parent === null || earlier.length === 0 ? [] : earlier[parent % earlier.length]!.ids
+  const prefix = whole.slice(0, Math.ceil((whole.length * Math.min(kept, 1000)) / 1000))
+  return [...prefix, ...Array.from({ length: added }, (_, at) => (seed + at * (seed + 1)) % (vocabularySize - 1))]
+}
+
+function commonTokens(prompt: readonly number[], { ids, computedTokens }: Conversation): number {
+  let length = 0
+  while (length < prompt.length && length < computedTokens && prompt[length] === ids[length]) length++
+  return length
+}
+
+function lawfulHit(prompt: readonly number[], tenant: number, earlier: readonly Conversation[]): number {
+  const common = earlier
+    .filter((conversation) => conversation.tenant === tenant)
+    .reduce((most, conversation) => Math.max(most, commonTokens(prompt, conversation)), 0)
+  return Math.floor(Math.min(common, prompt.length - 1) / blockTokens) * blockTokens
+}
+
+let nextId = 0
+function submit(scheduler: Scheduler, tenant: number, promptIds: readonly number[], maximumOutputTokens: number) {
+  const drawn: number[] = []
+  const outcome = { drawn, end: null as JobEnd | null }
+  scheduler.submit({
+    id: nextId++,
+    tenant: `tenant ${tenant}`,
+    promptIds,
+    maximumOutputTokens,
+    sampling: { temperature: 0 },
+    deadlineAtMs: null,
+    onToken: (id) => (drawn.push(id), false),
+    onEnd: (end) => {
+      outcome.end = end
+    },
+  })
+  return outcome
+}
+
+function drain(scheduler: Scheduler): void {
+  for (let steps = 0; scheduler.step(); steps++) assert.ok(steps < 100_000)
+}
+
+describe(`in ${trees} random trees of conversations`, () => {
+  it('every hit is what the law says, every counter the sum of the hits, every answer as without a cache', () => {
+    let hits = 0
+    let partings = 0
+    fc.assert(
+      fc.property(tree, (requests) => {
+        const forward = new PretendForward({ vocabularySize })
+        const cache = new PrefixCache({ memoryBytes: Infinity })
+        const scheduler = new Scheduler(forward, cache, { now: () => 0 })
+        const earlier: Conversation[] = []
+        let hitTokens = 0
+        let promptTokens = 0
+        for (const each of requests) {
+          const prompt = promptOf(each, earlier)
+          const expected = lawfulHit(prompt, each.tenant, earlier)
+          const outcome = submit(scheduler, each.tenant, prompt, each.outputTokens)
+          const computedBefore = scheduler.counters.computedTokens
+          drain(scheduler)
+          const { drawn, end } = outcome
+          assert.equal(end!.hitTokens, expected)
+          if (expected > 0) hits++
+          if (lawfulHit(prompt, each.tenant ^ 1, earlier) > expected) partings++
+          hitTokens += expected
+          promptTokens += prompt.length
+          assert.equal(cache.counters.hitTokens, hitTokens)
+          assert.equal(cache.counters.missTokens, promptTokens - hitTokens)
+          const computedTokens = prompt.length + Math.max(0, drawn.length - 1)
+          assert.equal(scheduler.counters.computedTokens - computedBefore, computedTokens - expected)
+          assert.deepEqual(drawn, pretended(prompt, each.outputTokens))
+          earlier.push({ tenant: each.tenant, ids: [...prompt, ...drawn], computedTokens })
+        }
+        assert.equal(cache.counters.lookups, requests.length)
+      }),
+      { numRuns: trees, seed: 128 },
+    )
+    assert.ok(hits > trees && partings > trees / 10, `${hits} hits, ${partings} that another tenant would have had`)
+  })
+
+  it('requests that run at once hit no more than the law, and still answer the same', () => {
+    fc.assert(
+      fc.property(tree, fc.integer({ min: 1, max: 6 }), (requests, atOnce) => {
+        const cache = new PrefixCache({ memoryBytes: 4000 })
+        const scheduler = new Scheduler(new PretendForward({ vocabularySize }), cache, {
+          now: () => 0,
+          tokenBudget: 96,
+        })
+        const earlier: Conversation[] = []
+        let hitTokens = 0
+        for (let from = 0; from < requests.length; from += atOnce) {
+          const running = requests.slice(from, from + atOnce).map((each) => {
+            const prompt = promptOf(each, earlier)
+            return { each, prompt, outcome: submit(scheduler, each.tenant, prompt, each.outputTokens) }
+          })
+          drain(scheduler)
+          const beside = running.map(({ each, prompt, outcome: { drawn } }) => ({
+            tenant: each.tenant,
+            ids: [...prompt, ...drawn],
+            computedTokens: prompt.length + Math.max(0, drawn.length - 1),
+          }))
+          for (const { each, prompt, outcome } of running) {
+            assert.deepEqual(outcome.drawn, pretended(prompt, each.outputTokens))
+            assert.ok(outcome.end!.hitTokens <= lawfulHit(prompt, each.tenant, [...earlier, ...beside]))
+            hitTokens += outcome.end!.hitTokens
+          }
+          earlier.push(...beside)
+        }
+        assert.equal(cache.counters.hitTokens, hitTokens)
+      }),
+      { numRuns: Math.ceil(trees / 3), seed: 129 },
+    )
+  })
+})
+
+/** The answer that a pretended model gives, without any cache. */
+function pretended(prompt: readonly number[], tokens: number): number[] {
+  const forward = new PretendForward({ vocabularySize })
+  const sequence = forward.open()
+  const drawn: number[] = []
+  let logits: Float32Array | null = null
+  const take = (ids: readonly number[]): void => {
+    for (const id of ids) logits = forward.advance([{ sequence, ids: [id], wantsLogits: true }])[0]!
+  }
+  take(prompt)
+  for (let at = 0; at < tokens; at++) {
+    const next: number = logits!.indexOf(10)
+    drawn.push(next)
+    take([next])
+  }
+  return drawn
+}
