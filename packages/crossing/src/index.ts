@@ -2,4 +2,5 @@
  * The way over: recorded traffic, the plan that fixes what is asked of it, replay on candidates, scores, statistics,
  * endpoint checks and the report. Each folder is one of these; this file is the package's whole public surface.
  */
-export {}
+export { CrossingError, crossingErrors, type CrossingErrorCode } from './errors.ts'
+export * from './records/index.ts'
