@@ -21,11 +21,21 @@ export interface CatalogueRecord {
   readonly effective_to: string | null
   readonly status: 'list'
   readonly rates: Readonly<Record<string, string>>
+  readonly peak_rates?: Readonly<Record<string, string>>
+  /** A name of `schedules`. */
+  readonly schedule?: string
   readonly tiers?: readonly CatalogueTier[]
   readonly modifiers?: Readonly<Record<string, string>>
   readonly date_precision: 'unknown' | 'day'
   readonly confidence: 'partly'
   readonly sources: readonly string[]
+}
+
+export interface CatalogueSchedule {
+  readonly timezone: string
+  readonly peak_windows: readonly (readonly [start: string, end: string])[]
+  readonly peak_weekdays: readonly number[]
+  readonly off_peak_dates: readonly string[]
 }
 
 export interface CatalogueTier {
@@ -35,6 +45,7 @@ export interface CatalogueTier {
 
 export interface CatalogueImport {
   readonly records: readonly CatalogueRecord[]
+  readonly schedules: Readonly<Record<string, CatalogueSchedule>>
   /** Entries that gave no record, and why. */
   readonly skipped: readonly { readonly name: string; readonly why: string }[]
   /** What an entry says and our record cannot hold. */
@@ -58,9 +69,14 @@ export class CatalogueBuilder {
   readonly skipped: { name: string; why: string }[] = []
   readonly notCarried: { name: string; what: string }[] = []
   readonly #ids = new Set<string>()
+  readonly #schedules = new Map<string, { readonly id: string; readonly schedule: CatalogueSchedule }>()
 
-  /** Adds a record unless it prices nothing, or its id (two spellings of one model) is there already. */
-  add(record: CatalogueRecord, name: string): void {
+  /**
+   * Adds a record unless it prices nothing, or its id (two spellings of one model) is there already. A cache rate
+   * of zero is left out: where hits or writes cost nothing extra the vendor bills them as something else.
+   */
+  add(given: CatalogueRecord, name: string): void {
+    const record = { ...given, rates: this.#withoutFreeCache(given.rates, name) }
     const { input, output } = record.rates
     if (input === undefined || output === undefined) return this.skip(name, 'no price for input or output')
     if (isZero(input) && isZero(output)) return this.skip(name, 'priced 0, which may mean free or unknown')
@@ -77,14 +93,37 @@ export class CatalogueBuilder {
     this.notCarried.push({ name, what })
   }
 
+  /** One id for equal schedules. */
+  scheduleId(source: string, schedule: CatalogueSchedule): string {
+    const content = JSON.stringify(schedule)
+    const known = this.#schedules.get(content)
+    if (known !== undefined) return known.id
+    const id = `${source}-peak-${this.#schedules.size + 1}`
+    this.#schedules.set(content, { id, schedule })
+    return id
+  }
+
+  #withoutFreeCache(rates: Readonly<Record<string, string>>, name: string): Readonly<Record<string, string>> {
+    const free = Object.keys(rates).filter((rate) => rate.startsWith('cache') && isZero(rates[rate] ?? '1'))
+    for (const rate of free) this.loses(name, `a ${rate} price of 0`)
+    return free.length === 0
+      ? rates
+      : Object.fromEntries(Object.entries(rates).filter(([rate]) => !free.includes(rate)))
+  }
+
   result(sourceCannotSay: readonly string[]): CatalogueImport {
-    return { records: this.records, skipped: this.skipped, notCarried: this.notCarried, sourceCannotSay }
+    const schedules = Object.fromEntries([...this.#schedules.values()].map(({ id, schedule }) => [id, schedule]))
+    return { records: this.records, schedules, skipped: this.skipped, notCarried: this.notCarried, sourceCannotSay }
   }
 }
 
 /** The records as a price file that `loadPriceBook` takes. */
 export function toPriceFile(imported: CatalogueImport, asOf: string): string {
-  return JSON.stringify({ schema_version: 1, as_of: asOf, records: imported.records }, null, 1)
+  return JSON.stringify(
+    { schema_version: 1, as_of: asOf, schedules: imported.schedules, records: imported.records },
+    null,
+    1,
+  )
 }
 
 export interface PriceDisagreement {

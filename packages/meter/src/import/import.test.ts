@@ -1,6 +1,8 @@
 /** Three catalogues in, our records out, and an account of what was lost. Samples are of our own making. */
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
+import { formatDecimal } from '../decimal.ts'
+import { isUnpriced, priceAt } from '../price-book.ts'
 import { loadPriceBook } from '../price-file.ts'
 import { disagreements, toPriceFile, type CatalogueImport } from './catalogue.ts'
 import { importLiteLlm } from './litellm.ts'
@@ -48,6 +50,70 @@ describe('LiteLLM', () => {
     const odd = of({ m1: { ...chat, ...batch, output_cost_per_token_batches: 4e-7 } })
     assert.equal(only(odd).modifiers, undefined)
     assert.deepEqual(odd.notCarried, [{ name: 'm1', what: 'batch rates that are no single factor' }])
+  })
+
+  // The real file rounds half of 2.5e-07 to 1.3e-07, and lists the factor again above each context size.
+  it('a factor is recognised behind a rounded cache rate and above a context size, but not behind another factor', () => {
+    const large = { input_cost_per_token_above_272k_tokens: 3e-7, output_cost_per_token_above_272k_tokens: 9e-7 }
+    const half = {
+      cache_read_input_token_cost: 2.5e-8,
+      cache_read_input_token_cost_flex: 1.3e-8,
+      input_cost_per_token_flex: 7.5e-8,
+      output_cost_per_token_flex: 3e-7,
+      input_cost_per_token_above_272k_tokens_flex: 1.5e-7,
+    }
+    const imported = of({ m1: { ...chat, ...large, ...half } })
+    assert.deepEqual(only(imported).modifiers, { flex: '0.5' })
+    assert.deepEqual(imported.notCarried, [])
+    const odd = of({ m1: { ...chat, ...large, ...half, cache_read_input_token_cost_flex: 2.5e-8 } })
+    assert.deepEqual(odd.notCarried, [{ name: 'm1', what: 'flex rates that are no single factor' }])
+  })
+
+  it('prices by ranges of the prompt become a base and tiers', () => {
+    const imported = of({
+      m1: {
+        litellm_provider: 'acme',
+        mode: 'chat',
+        tiered_pricing: [
+          { range: [0, 256000.0], input_cost_per_token: 5e-8, output_cost_per_token: 4e-7 },
+          { range: [256000.0, 1000000.0], input_cost_per_token: 2.5e-7, output_cost_per_token: 2e-6 },
+        ],
+      },
+      m2: { ...chat, tiered_pricing: [{ range: [100, 200], input_cost_per_token: 1e-7, output_cost_per_token: 1e-7 }] },
+    })
+    const [first] = imported.records
+    assert.deepEqual({ ...first?.rates }, { input: '0.05', output: '0.4' })
+    assert.deepEqual(first?.tiers, [{ when: { prompt_tokens_gt: 256_000 }, rates: { input: '0.25', output: '2' } }])
+    assert.deepEqual(imported.notCarried, [{ name: 'm2', what: 'tiered_pricing' }])
+  })
+
+  it('off-peak hours become a schedule of the hours that are peak, and price by the clock', () => {
+    const windows = [
+      { hours_utc: ['00:00-01:00', '04:00-06:00', '10:00-00:00'], weekdays: [1, 2, 3, 4, 5] },
+      { hours_utc: '00:00-00:00', weekdays: [6, 7] },
+    ]
+    const off_peak_pricing = { input_cost_per_token: 7.5e-8, output_cost_per_token: 3e-7, windows }
+    const imported = of({ m1: { ...chat, off_peak_pricing } })
+    const book = loadPriceBook(toPriceFile(imported, '2026-11-23'))
+    const input = (at: string): string => {
+      const key = { vendor: 'acme', model: 'm1', currency: 'USD', atMs: Date.parse(at), promptTokens: 1 }
+      const price = priceAt(book, key)
+      return isUnpriced(price) ? price.message : formatDecimal(price.rates.input ?? assert.fail())
+    }
+    // Monday 23 November 2026, and the Saturday after it.
+    assert.equal(input('2026-11-23T00:59:59Z'), '0.075')
+    assert.equal(input('2026-11-23T01:00:00Z'), '0.15')
+    assert.equal(input('2026-11-23T10:00:00Z'), '0.075')
+    assert.equal(input('2026-11-28T08:00:00Z'), '0.075')
+    const odd = of({ m1: { ...chat, off_peak_pricing: { ...off_peak_pricing, windows: [{ hours_utc: 'at night' }] } } })
+    assert.deepEqual(odd.notCarried, [{ name: 'm1', what: 'off_peak_pricing' }])
+  })
+
+  // deepseek/deepseek-v4-pro stands there with cache_creation_input_token_cost 0: writes are billed as input.
+  it('a cache price of zero is no price, and a second spelling of the hit price is read', () => {
+    const imported = of({ m1: { ...chat, cache_creation_input_token_cost: 0, input_cost_per_token_cache_hit: 4.4e-8 } })
+    assert.deepEqual({ ...only(imported).rates }, { cache_read: '0.044', input: '0.15', output: '0.6' })
+    assert.deepEqual(imported.notCarried, [{ name: 'm1', what: 'a cache_write_5m price of 0' }])
   })
 
   it('says what it could not carry', () => {

@@ -2,19 +2,19 @@
  * Imports LiteLLM's `model_prices_and_context_window.json` (BerriAI/litellm): one object, key per model, US
  * dollars **per token**, floating-point text such as 1.5e-07, which is exact when read as a decimal.
  */
-import { compare, multiply, parseDecimal } from '../decimal.ts'
 import {
   asEntry,
   CatalogueBuilder,
   perToken,
   readCatalogue,
-  readRate,
   readRates,
   type CatalogueImport,
   type CatalogueTier,
   type Entry,
   type ImportOptions,
 } from './catalogue.ts'
+import { readModifiers } from './litellm-modifiers.ts'
+import { readOffPeak } from './litellm-off-peak.ts'
 import { catalogueVendors } from './vendor-names.ts'
 
 const rateFields = {
@@ -25,7 +25,8 @@ const rateFields = {
   cache_write_1h: 'cache_creation_input_token_cost_above_1hr',
 }
 
-const serviceTiers = { batch: 'batches', flex: 'flex', priority: 'priority' }
+/** A second spelling of the cache read rate. */
+const cacheHitField = 'input_cost_per_token_cache_hit'
 const tokenModes = new Set([undefined, 'chat', 'completion', 'responses'])
 
 export function importLiteLlm(text: string, options: ImportOptions): CatalogueImport {
@@ -57,12 +58,18 @@ function addEntry(
 ): void {
   const vendor = (options.vendors ?? catalogueVendors).get(provider) ?? provider
   const model = name.startsWith(`${provider}/`) ? name.slice(provider.length + 1) : name
-  const rates = readRates(entry, rateFields, perToken)
-  const used = new Set(Object.values(rateFields))
-  const tiers = readTiers(builder, name, entry, used)
-  const modifiers = readModifiers(builder, name, entry, used)
+  const used = new Set([...Object.values(rateFields), 'tiered_pricing', 'off_peak_pricing'])
+  const byLength = readTieredPricing(builder, name, entry)
+  const listed = byLength?.rates ?? readRates(entry, rateFields, perToken)
+  const cacheHit = readRates(entry, { cache_read: cacheHitField }, perToken)
+  if (listed['cache_read'] === undefined || cacheHit['cache_read'] === listed['cache_read']) used.add(cacheHitField)
+  const offPeak = readOffPeak(entry['off_peak_pricing'], rateFields)
+  if (offPeak === null && entry['off_peak_pricing'] !== undefined) builder.loses(name, 'off_peak_pricing')
+  const tiers = byLength?.tiers ?? readTiers(builder, name, entry, used)
+  const modifiers = readModifiers(builder, name, entry, rateFields, used)
   for (const field of Object.keys(entry))
-    if (/(?:^|_)costs?(?:_|$)/.test(field) && !used.has(field)) builder.loses(name, field)
+    if (/(?:^|_)costs?(?:_|$)|pric/.test(field) && !used.has(field)) builder.loses(name, field)
+  const peakRates = { ...cacheHit, ...listed }
   builder.add(
     {
       id: `litellm/${vendor}/${model}/USD/${options.observedOn}`,
@@ -72,7 +79,8 @@ function addEntry(
       effective_from: options.observedOn,
       effective_to: null,
       status: 'list',
-      rates,
+      rates: offPeak?.rates ?? peakRates,
+      ...(offPeak !== null && { peak_rates: peakRates, schedule: builder.scheduleId('litellm', offPeak.schedule) }),
       ...(tiers.length > 0 && { tiers }),
       ...(Object.keys(modifiers).length > 0 && { modifiers }),
       date_precision: 'unknown',
@@ -81,6 +89,33 @@ function addEntry(
     },
     name,
   )
+}
+
+interface RatesByLength {
+  readonly rates: Record<string, string>
+  readonly tiers: CatalogueTier[]
+}
+
+/** `tiered_pricing: [{ range: [0, 256000], ... }, { range: [256000, 1000000], ... }]`; the first range is the base. */
+function readTieredPricing(builder: CatalogueBuilder, name: string, entry: Entry): RatesByLength | null {
+  const ranges = Array.isArray(entry['tiered_pricing']) ? (entry['tiered_pricing'] as unknown[]).map(asEntry) : []
+  const steps = ranges.flatMap((step) => {
+    const range = Array.isArray(step?.['range']) ? (step['range'] as unknown[]) : []
+    const rates = step === null ? {} : readRates(step, rateFields, perToken)
+    for (const field of Object.keys(step ?? {}))
+      if (/cost/.test(field) && !Object.values(rateFields).includes(field)) builder.loses(name, `tiered ${field}`)
+    const above = Number(range[0])
+    return range.length === 2 && Number.isSafeInteger(above) && above >= 0 && rates['input'] && rates['output']
+      ? [{ above, rates }]
+      : []
+  })
+  const base = steps.find(({ above }) => above === 0)
+  if (base === undefined || steps.length !== ranges.length) {
+    if (entry['tiered_pricing'] !== undefined) builder.loses(name, 'tiered_pricing')
+    return null
+  }
+  const tiers = steps.filter((step) => step !== base)
+  return { rates: base.rates, tiers: tiers.map(({ above, rates }) => ({ when: { prompt_tokens_gt: above }, rates })) }
 }
 
 /** `input_cost_per_token_above_272k_tokens` and its siblings; "above 272k" is more than 272,000. */
@@ -102,39 +137,6 @@ function readTiers(builder: CatalogueBuilder, name: string, entry: Entry, used: 
     return [{ when: { prompt_tokens_gt: Number(thousands) * 1000 }, rates }]
   })
 }
-
-/** A service tier becomes a modifier only where one factor explains both its rates; else it is reported. */
-function readModifiers(
-  builder: CatalogueBuilder,
-  name: string,
-  entry: Entry,
-  used: Set<string>,
-): Record<string, string> {
-  const modifiers: Record<string, string> = {}
-  for (const [modifier, suffix] of Object.entries(serviceTiers)) {
-    const fields = Object.values(rateFields).map((field) => [field, `${field}_${suffix}`] as const)
-    const pairs = fields.flatMap(([base, tier]) => {
-      const baseRate = readRate(entry[base], perToken)
-      const tierRate = readRate(entry[tier], perToken)
-      if (entry[tier] !== undefined) used.add(tier)
-      return tierRate === null ? [] : [{ baseRate, tierRate }]
-    })
-    if (pairs.length === 0) continue
-    const factor = commonFactors.find((candidate) =>
-      pairs.every(
-        ({ baseRate, tierRate }) =>
-          baseRate !== null &&
-          compare(multiply(parseDecimal(baseRate), parseDecimal(candidate)), parseDecimal(tierRate)) === 0,
-      ),
-    )
-    if (factor === undefined) builder.loses(name, `${modifier} rates that are no single factor`)
-    else modifiers[modifier] = factor
-  }
-  return modifiers
-}
-
-// Factors that vendors have used; a price that is no such multiple is not guessed at.
-const commonFactors = ['0.5', '2', '2.5', '1.5', '1.25', '0.75', '3', '6', '1', '1.75', '1.8']
 
 function asMode(mode: unknown): string | undefined {
   return typeof mode === 'string' ? mode : undefined
