@@ -27,10 +27,13 @@ export type MeterErrorCode = keyof typeof meterErrors
 
 export class MeterError extends Error {
   readonly code: MeterErrorCode
+  /** Where in a price file, e.g. `records[3].rates.input`; null when it is not about one place. */
+  readonly at: string | null
 
-  constructor(code: MeterErrorCode, message: string, options?: ErrorOptions) {
+  constructor(code: MeterErrorCode, message: string, options?: ErrorOptions & { readonly at?: string }) {
     super(message, options)
     this.name = 'MeterError'
     this.code = code
+    this.at = options?.at ?? null
   }
 }

@@ -50,3 +50,12 @@ export {
   type UsageRecord,
   type UsageSource,
 } from './usage.ts'
+export { diffPrices, priceFields, type PriceChange, type PriceDiffFilter, type PriceView } from './price-diff.ts'
+export { lintPriceFile, type PriceFinding } from './price-lint.ts'
+export {
+  ratesFromThroughput,
+  ratesFromTraffic,
+  type SelfHostedRates,
+  type ServedTraffic,
+  type Throughput,
+} from './self-hosted.ts'

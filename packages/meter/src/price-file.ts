@@ -20,28 +20,67 @@ export const bundledPricesUrl: URL = new URL('../data/price-history.json', impor
  * @throws {MeterError} METER_BAD_PRICE_FILE or METER_OVERLAPPING_PRICES (with both record ids).
  */
 export function loadPriceBook(...texts: readonly string[]): PriceBook {
-  const records: PriceRecord[] = []
-  const aliases: DatedAlias[] = []
-  let asOf = ''
-  for (const text of texts) {
-    const file = asObject(parseWithNumberText(text), 'the file')
-    if (file['schema_version'] !== '1') bad('the file', 'schema_version must be 1')
-    const schedules = readSchedules(file['schedules'])
-    for (const [index, value] of asList(file['records'], 'records').entries())
-      records.push(readRecord(value, `records[${index}]`, schedules))
-    for (const [index, value] of asList(file['aliases'] ?? [], 'aliases').entries())
-      aliases.push(readAlias(value, `aliases[${index}]`))
-    const date = file['as_of']
-    if (typeof date === 'string' && date > asOf) asOf = date
-  }
+  const files = texts.map((text) =>
+    readPriceFile(text, (problem) => {
+      throw problem
+    }),
+  )
   const ids = new Set<string>()
-  for (const { id } of records) {
+  for (const { id } of files.flatMap(({ records }) => records.map(({ record }) => record))) {
     if (ids.has(id)) bad(id, 'the id appears twice')
     ids.add(id)
   }
-  const index = buildIndex(records, aliases)
+  return bookOf(files)
+}
+
+/** A file read record by record, before anybody asked whether its records go together. */
+export interface PriceFile {
+  readonly asOf: string
+  readonly records: readonly { readonly record: PriceRecord; readonly index: number }[]
+  readonly aliases: readonly DatedAlias[]
+}
+
+/**
+ * @param onBadRecord told of each record that cannot be read; it may throw, or let the others be read.
+ * @throws {MeterError} METER_BAD_PRICE_FILE when the file around the records is at fault.
+ */
+export function readPriceFile(text: string, onBadRecord: (problem: MeterError) => void): PriceFile {
+  const file = asObject(parseWithNumberText(text), 'the file')
+  if (file['schema_version'] !== '1') bad('schema_version', 'must be 1')
+  const schedules = readSchedules(file['schedules'])
+  const records = asList(file['records'], 'records').flatMap((value, index) => {
+    try {
+      return [{ record: readRecord(value, `records[${index}]`, schedules), index }]
+    } catch (error) {
+      if (!(error instanceof MeterError)) throw error
+      onBadRecord(placed(error, value, index))
+      return []
+    }
+  })
+  const aliases = asList(file['aliases'] ?? [], 'aliases').map((value, index) => readAlias(value, `aliases[${index}]`))
+  const asOf = file['as_of']
+  return { asOf: typeof asOf === 'string' ? asOf : '', records, aliases }
+}
+
+/** @throws {MeterError} METER_OVERLAPPING_PRICES. */
+export function bookOf(files: readonly PriceFile[]): PriceBook {
+  const records = files.flatMap((file) => file.records.map(({ record }) => record))
+  const index = buildIndex(
+    records,
+    files.flatMap(({ aliases }) => aliases),
+  )
   const id = createHash('sha256').update(records.map((record) => `${record.id}@${record.hash}`).join('\n'))
+  const asOf = files.reduce((latest, file) => (file.asOf > latest ? file.asOf : latest), '')
   return { id: id.digest('hex').slice(0, 12), asOf, records, index, below: null }
+}
+
+/** Messages name a record by its id, places by its number. */
+function placed(error: MeterError, value: unknown, index: number): MeterError {
+  const id = typeof value === 'object' && value !== null && 'id' in value ? value.id : null
+  const at = error.at ?? ''
+  const within = typeof id === 'string' && at.startsWith(`${id}: `) ? `.${at.slice(id.length + 2)}` : ''
+  const place = at.startsWith('records[') ? at : `records[${index}]${within}`
+  return new MeterError(error.code, error.message, { cause: error, at: place })
 }
 
 // ---------------------------------------------------------------------------------------------- reading
@@ -86,22 +125,23 @@ function readRecord(value: unknown, at: string, schedules: ReadonlyMap<string, P
   const raw = asObject(value, at)
   const id = asText(raw['id'], `${at}.id`)
   const status =
-    statuses.find((known) => known === raw['status']) ?? bad(id, `unknown status "${String(raw['status'])}"`)
+    statuses.find((known) => known === raw['status']) ??
+    bad(`${id}: status`, `unknown status "${String(raw['status'])}"`)
   const currency = asText(raw['currency'], `${id}: currency`)
-  if (!/^[A-Z]{3}$/.test(currency)) bad(id, `currency "${currency}" is not a three-letter code`)
+  if (!/^[A-Z]{3}$/.test(currency)) bad(`${id}: currency`, `"${currency}" is not a three-letter code`)
   const fromMs = asInstant(raw['effective_from'], `${id}: effective_from`)
   const untilMs = raw['effective_to'] === null ? null : asInstant(raw['effective_to'], `${id}: effective_to`)
-  if (untilMs !== null && untilMs <= fromMs) bad(id, 'effective_to is not after effective_from')
+  if (untilMs !== null && untilMs <= fromMs) bad(`${id}: effective_to`, 'not after effective_from')
 
   const announcedMs = optionalInstant(raw['announced_at'], `${id}: announced_at`) ?? fromMs
   const withdrawnMs = optionalInstant(raw['withdrawn_at'], `${id}: withdrawn_at`)
   if (withdrawnMs !== null && chargedStatuses.has(status)) bad(id, `a ${status} price was charged, not withdrawn`)
-  if (withdrawnMs !== null && withdrawnMs <= announcedMs) bad(id, 'withdrawn_at is not after announced_at')
+  if (withdrawnMs !== null && withdrawnMs <= announcedMs) bad(`${id}: withdrawn_at`, 'not after announced_at')
 
   const rates = readRates(raw['rates'], `${id}: rates`)
   const scheduleName = raw['schedule'] === undefined ? null : asText(raw['schedule'], `${id}: schedule`)
   const schedule = scheduleName === null ? null : schedules.get(scheduleName)
-  if (schedule === undefined) bad(id, `unknown schedule "${scheduleName}"`)
+  if (schedule === undefined) bad(`${id}: schedule`, `unknown schedule "${scheduleName}"`)
   const peakRates = raw['peak_rates'] === undefined ? null : readRates(raw['peak_rates'], `${id}: peak_rates`)
   if ((schedule === null) !== (peakRates === null)) bad(id, 'schedule and peak_rates come together or not at all')
   const tiers = asList(raw['tiers'] ?? [], `${id}: tiers`).map((tier, index) =>
@@ -236,7 +276,7 @@ function describeSchedule(schedule: PeakSchedule | null | undefined): unknown {
 // ---------------------------------------------------------------------------------------------- fields
 
 function bad(at: string, why: string): never {
-  throw new MeterError('METER_BAD_PRICE_FILE', `Price file, ${at}: ${why}.`)
+  throw new MeterError('METER_BAD_PRICE_FILE', `Price file, ${at}: ${why}.`, { at })
 }
 
 function asObject(value: unknown, at: string): Readonly<Record<string, unknown>> {
@@ -253,7 +293,13 @@ function asText(value: unknown, at: string): string {
 }
 
 function asPrice(value: unknown, at: string): Decimal {
-  const price = parseDecimal(asText(value, at))
+  const text = asText(value, at)
+  let price
+  try {
+    price = parseDecimal(text)
+  } catch {
+    return bad(at, `"${text.slice(0, 40)}" is not a decimal number`)
+  }
   return compare(price, zero) < 0 ? bad(at, 'a price cannot be negative') : price
 }
 

@@ -135,7 +135,7 @@ describe('knowledge of a price', () => {
   it('a price that was charged cannot have been withdrawn', () => {
     assert.throws(() => bookOf({ ...list, withdrawn_at: '2026-02-01' }), /was charged, not withdrawn/)
     const early = { status: 'announced_withdrawn', announced_at: '2026-02-01', withdrawn_at: '2026-02-01' }
-    assert.throws(() => bookOf({ ...list, ...early }), /withdrawn_at is not after announced_at/)
+    assert.throws(() => bookOf({ ...list, ...early }), /withdrawn_at: not after announced_at/)
   })
 })
 

@@ -164,7 +164,7 @@ describe('a file that cannot be trusted is refused whole, naming the record', ()
     ['a price in words', { records: [{ ...list, rates: { input: 'cheap', output: 1 } }] }, /"cheap" is not a decimal/],
     ['an unknown rate', { records: [{ ...list, rates: { input: 1, ouput: 1 } }] }, /unknown rate "ouput"/],
     ['an unknown status', { records: [{ ...list, status: 'maybe' }] }, /unknown status "maybe"/],
-    ['a currency that is none', { records: [{ ...list, currency: 'usd' }] }, /currency "usd"/],
+    ['a currency that is none', { records: [{ ...list, currency: 'usd' }] }, /currency: "usd"/],
     ['a date that does not exist', { records: [{ ...list, effective_from: '2026-02-30' }] }, /"2026-02-30"/],
     ['an instant without a zone', { records: [{ ...list, effective_from: '2026-02-03T10:00:00' }] }, /zone/],
     [
