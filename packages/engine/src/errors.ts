@@ -70,11 +70,18 @@ export type EngineErrorCode = keyof typeof engineErrors
 export class EngineError extends Error {
   readonly code: EngineErrorCode
   readonly kind: EngineErrorEntry['kind']
+  /** When it may be worth to ask again; null: nothing is known. */
+  readonly retryAfterMs: number | null
 
-  constructor(code: EngineErrorCode, message: string = engineErrors[code].summary, options?: ErrorOptions) {
+  constructor(
+    code: EngineErrorCode,
+    message: string = engineErrors[code].summary,
+    options: ErrorOptions & { readonly retryAfterMs?: number } = {},
+  ) {
     super(message, options)
     this.name = 'EngineError'
     this.code = code
     this.kind = engineErrors[code].kind
+    this.retryAfterMs = options.retryAfterMs ?? null
   }
 }

@@ -39,6 +39,19 @@ export interface Forward {
   advance(pieces: readonly ForwardPiece[]): (Float32Array | null)[]
   /** The newest block of a sequence that stands at a positive multiple of 128. */
   capture(sequence: ForwardSequence): BlockState
-  /** The sequence after `rows.length` blocks: rows of each, tail of the last. Throws when they do not fit. */
+  /**
+   * The sequence after `rows.length` blocks: rows of each, tail of the last. Throws when they do not fit. Where
+   * there is `share`, the sequence may read rows where they lie: nobody changes them.
+   */
   resume(rows: readonly Uint8Array[], tail: Uint8Array): ForwardSequence
+  /**
+   * Only where sequences can read rows outside of themselves: a sequence that stands at the end of a block gives up
+   * its own rows of that block for `rows`, which hold the same bytes. Asked for every block in turn, or for none
+   * after the first that was left out.
+   */
+  share?(sequence: ForwardSequence, rows: Uint8Array): void
+  /** Memory that the sequence shares with nobody. */
+  ownBytes?(sequence: ForwardSequence): number
+  /** The sequence will not be used again; for memory that no garbage collector sees. */
+  close?(sequence: ForwardSequence): void
 }

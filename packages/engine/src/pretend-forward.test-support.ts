@@ -4,7 +4,8 @@
  * foreign block shows in the answer.
  *
  * Rows of a block hold the fold before and after it, the tail the fold at its end: blocks that do not follow
- * each other are refused.
+ * each other are refused. With `shares`, sequences keep the rows that they were given and look at them in every
+ * pass: rows that somebody freed (filled with other bytes) show.
  */
 import assert from 'node:assert/strict'
 import { blockTokens, type BlockState, type Forward, type ForwardPiece, type ForwardSequence } from './forward.ts'
@@ -14,11 +15,14 @@ interface PretendSequence extends ForwardSequence {
   fold: number
   /** The fold where the newest block began. */
   blockFold: number
+  /** Shared rows of its blocks, in order. */
+  readonly rows: Uint8Array[]
 }
 
 export interface PretendOptions {
   readonly vocabularySize?: number
   readonly maximumPositions?: number
+  readonly shares?: boolean
 }
 
 export class PretendForward implements Forward {
@@ -30,15 +34,26 @@ export class PretendForward implements Forward {
   readonly passes: (readonly ForwardPiece[])[] = []
   /** The pass that fails. */
   failsAt = Infinity
+  /** Sequences that are in use. */
+  readonly alive = new Set<ForwardSequence>()
+  readonly share?: (sequence: ForwardSequence, rows: Uint8Array) => void
 
-  constructor({ vocabularySize = 1000, maximumPositions = 10_000 }: PretendOptions = {}) {
+  constructor({ vocabularySize = 1000, maximumPositions = 10_000, shares = false }: PretendOptions = {}) {
+    if (shares)
+      this.share = (sequence, rows) => {
+        const { position, rows: shared } = sequence as PretendSequence
+        assert.equal(shared.length, position / blockTokens - 1, 'blocks are shared in turn')
+        shared.push(rows)
+      }
     this.vocabularySize = vocabularySize
     this.maximumPositions = maximumPositions
     this.endTokenId = vocabularySize - 1
   }
 
   open(): PretendSequence {
-    return { position: 0, fold: 0, blockFold: 0 }
+    const sequence = { position: 0, fold: 0, blockFold: 0, rows: [] }
+    this.alive.add(sequence)
+    return sequence
   }
 
   advance(pieces: readonly ForwardPiece[]): (Float32Array | null)[] {
@@ -46,6 +61,8 @@ export class PretendForward implements Forward {
     if (this.passes.length === this.failsAt) throw new Error('the machine is on fire')
     return pieces.map(({ sequence, ids, wantsLogits }) => {
       const state = sequence as PretendSequence
+      assert.ok(this.alive.has(state), 'a closed sequence goes on')
+      if (state.rows.length > 0) foldOf(state.rows)
       assert.ok(
         Math.floor(state.position / blockTokens) === Math.floor((state.position + ids.length - 1) / blockTokens),
         'a piece reaches past the end of a block',
@@ -69,17 +86,31 @@ export class PretendForward implements Forward {
   }
 
   resume(rows: readonly Uint8Array[], tail: Uint8Array): PretendSequence {
-    let fold = 0
-    let blockFold = 0
-    for (const block of rows) {
-      const [before, after] = numbersOf(block)
-      assert.equal(before, fold, 'a block follows another than its own')
-      blockFold = fold
-      fold = after!
-    }
+    const fold = foldOf(rows)
     assert.equal(numbersOf(tail)[0], fold, 'a tail ends another block')
-    return { position: rows.length * blockTokens, fold, blockFold }
+    const blockFold = numbersOf(rows.at(-1)!)[0]!
+    const shared = this.share === undefined ? [] : [...rows]
+    const sequence = { position: rows.length * blockTokens, fold, blockFold, rows: shared }
+    this.alive.add(sequence)
+    return sequence
   }
+
+  ownBytes(sequence: ForwardSequence): number {
+    const { position, rows } = sequence as PretendSequence
+    return 12 + 8 * (Math.floor(position / blockTokens) - rows.length)
+  }
+
+  close(sequence: ForwardSequence): void {
+    assert.ok(this.alive.delete(sequence), 'a sequence is closed once')
+  }
+}
+
+function foldOf(rows: readonly Uint8Array[]): number {
+  return rows.reduce((fold, block) => {
+    const [before, after] = numbersOf(block)
+    assert.equal(before, fold, 'a block follows another than its own')
+    return after!
+  }, 0)
 }
 
 function bytesOf(...numbers: number[]): Uint8Array {

@@ -36,3 +36,41 @@ describe('a sequence put down and taken up again', () => {
       assert.throws(() => forward.resume([rows[0]!, rows[0]!.subarray(4)], blocks[1]!.tail), { code: 'ENGINE_FAILED' })
     })
 })
+
+describe('sequences that share their blocks', () => {
+  it('read one copy of the rows, keep nothing of them themselves, and write the same bits', () => {
+    const forward = new ReferenceForward(Model.load(checkpoint, { storage: 'packed' }), 'small')
+    const [alone, sharing] = [forward.open(), forward.open()]
+    const blocks: BlockState[] = []
+    for (let at = 0; at < 3; at++) {
+      const piece = { ids: ids.slice(at * blockTokens, (at + 1) * blockTokens), wantsLogits: false }
+      forward.advance([
+        { sequence: alone, ...piece },
+        { sequence: sharing, ...piece },
+      ])
+      blocks.push(forward.capture(sharing))
+      forward.share(sharing, blocks[at]!.rows)
+      assert.deepEqual(forward.capture(sharing), blocks[at])
+    }
+    const rows = blocks.map((block) => block.rows)
+    const resumed = forward.resume(rows, blocks[2]!.tail)
+    const fresh = forward.open()
+    assert.equal(forward.ownBytes(resumed), forward.ownBytes(fresh))
+    assert.ok(forward.ownBytes(sharing) < forward.ownBytes(alone))
+    const expected = run(forward, alone, 3 * blockTokens)
+    assert.deepEqual(run(forward, sharing, 3 * blockTokens), expected)
+    assert.deepEqual(run(forward, resumed, 3 * blockTokens), expected)
+    // The rows are read where they lie: whoever frees them too early is found out.
+    const betrayed = forward.resume(rows, blocks[2]!.tail)
+    for (const block of rows) block.fill(1)
+    assert.notDeepEqual(run(forward, betrayed, 3 * blockTokens), expected)
+  })
+
+  it('refuses rows of another size', () => {
+    const forward = new ReferenceForward(Model.load(checkpoint, { storage: 'packed' }), 'small')
+    const sequence = forward.open()
+    forward.advance([{ sequence, ids: ids.slice(0, blockTokens), wantsLogits: false }])
+    const { rows } = forward.capture(sequence)
+    assert.throws(() => forward.share(sequence, rows.subarray(1)), /MODEL_STATE|size|multiple/)
+  })
+})

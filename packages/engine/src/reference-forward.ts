@@ -96,13 +96,8 @@ export class ReferenceForward implements Forward {
     const position = blocks.length * blockTokens
     const tailReader = new Reader(tail)
     const readers = blocks.map((block) => new Reader(block))
-    const gather = (ratio: number, rowBytes: number): Uint8Array<ArrayBuffer> =>
-      joined(
-        readers.map((reader, at) => {
-          const [from, to] = rowsOfBlock(ratio, (at + 1) * blockTokens)
-          return reader.take((to - from) * rowBytes)
-        }),
-      )
+    const gather = (ratio: number, rowBytes: number): Uint8Array[] =>
+      readers.map((reader, at) => reader.take(rowBytesOfBlock(ratio, rowBytes, (at + 1) * blockTokens)))
     const layers = this.#layers.map(({ windowBytes, stored }): LayerSnapshot => {
       const window = Uint8Array.from(tailReader.take(windowBytes))
       if (stored === null) return { window, compressed: null, index: null }
@@ -122,11 +117,32 @@ export class ReferenceForward implements Forward {
     state.restore({ layout: this.#layout, position, layers })
     return state
   }
+
+  share(sequence: ForwardSequence, rows: Uint8Array): void {
+    const state = sequence as SequenceState
+    const reader = new Reader(rows)
+    for (const [at, layer] of state.layers.entries()) {
+      const { stored } = this.#layers[at]!
+      if (stored === null) continue
+      layer.compressed!.rows.share(reader.take(rowBytesOfBlock(stored.ratio, stored.rowBytes, state.position)))
+      layer.index?.rows.share(reader.take(rowBytesOfBlock(stored.ratio, stored.indexRowBytes!, state.position)))
+    }
+    reader.end()
+  }
+
+  ownBytes(sequence: ForwardSequence): number {
+    return (sequence as SequenceState).allocatedBytes
+  }
 }
 
 /** Rows that the block ending at `end` completed. */
 function rowsOfBlock(ratio: number, end: number): readonly [from: number, to: number] {
   return [Math.floor((end - blockTokens) / ratio), Math.floor(end / ratio)]
+}
+
+function rowBytesOfBlock(ratio: number, rowBytes: number, end: number): number {
+  const [from, to] = rowsOfBlock(ratio, end)
+  return (to - from) * rowBytes
 }
 
 function openNumbers(reader: Reader, total: number, voided: number): Float32Array<ArrayBuffer> {

@@ -1,8 +1,10 @@
 /**
- * Blocks in memory, the least recently used of which leave first, by bytes.
+ * Blocks in memory, each once, however many sequences read it. The least recently used leave first, by bytes.
  *
- * A block is never older than a block that continues it: using or adding one also uses all before it. So what
- * leaves is always the end of some prefix, and what stays can always be reached from its beginning.
+ * A block that a sequence reads is *held*: it is counted, but it cannot leave, for its memory would not come free.
+ * Who holds a block holds all before it. A block is never older than a block that continues it: using or adding
+ * one also uses all before it. So what leaves is always the end of some prefix, and what stays can always be
+ * reached from its beginning. The limit is kept except for what is held.
  */
 import type { BlockState } from '../forward.ts'
 import type { BlockKey } from './block-keys.ts'
@@ -10,13 +12,16 @@ import type { BlockKey } from './block-keys.ts'
 interface Entry {
   readonly block: BlockState
   readonly parent: BlockKey | null
+  holders: number
 }
 
 export class MemoryTier {
   readonly #limitBytes: number
-  /** Least recently used first. */
-  readonly #entries = new Map<BlockKey, Entry>()
-  #bytes = 0
+  /** Held by nobody; least recently used first. */
+  readonly #free = new Map<BlockKey, Entry>()
+  readonly #held = new Map<BlockKey, Entry>()
+  #freeBytes = 0
+  #heldBytes = 0
   #evicted = 0
 
   constructor(limitBytes: number) {
@@ -24,11 +29,15 @@ export class MemoryTier {
   }
 
   get bytes(): number {
-    return this.#bytes
+    return this.#freeBytes + this.#heldBytes
+  }
+
+  get heldBytes(): number {
+    return this.#heldBytes
   }
 
   get blocks(): number {
-    return this.#entries.size
+    return this.#free.size + this.#held.size
   }
 
   get evicted(): number {
@@ -36,20 +45,21 @@ export class MemoryTier {
   }
 
   has(key: BlockKey): boolean {
-    return this.#entries.has(key)
+    return this.#free.has(key) || this.#held.has(key)
   }
 
   get(key: BlockKey): BlockState | null {
-    return this.#entries.get(key)?.block ?? null
+    return (this.#free.get(key) ?? this.#held.get(key))?.block ?? null
   }
 
   /** Marks a block and all before it as just used. */
   touch(key: BlockKey): void {
     for (let at: BlockKey | null = key; at !== null;) {
-      const entry = this.#entries.get(at)
+      const entry = this.#free.get(at)
+      // What is not here, or held, has nothing but the same before it.
       if (entry === undefined) return
-      this.#entries.delete(at)
-      this.#entries.set(at, entry)
+      this.#free.delete(at)
+      this.#free.set(at, entry)
       at = entry.parent
     }
   }
@@ -57,22 +67,49 @@ export class MemoryTier {
   /** `parent` null: the first of a prefix. A block whose predecessor is not here would be out of reach. */
   add(key: BlockKey, parent: BlockKey | null, block: BlockState): void {
     const bytes = sizeOf(block)
-    if (this.#entries.has(key) || bytes > this.#limitBytes) return
-    if (parent !== null && !this.#entries.has(parent)) return
-    this.#entries.set(key, { block, parent })
-    this.#bytes += bytes
+    if (this.has(key) || bytes > this.#limitBytes) return
+    if (parent !== null && !this.has(parent)) return
+    this.#free.set(key, { block, parent, holders: 0 })
+    this.#freeBytes += bytes
     this.touch(key)
-    while (this.#bytes > this.#limitBytes) {
-      const [oldest, entry] = this.#entries.entries().next().value!
-      this.#entries.delete(oldest)
-      this.#bytes -= sizeOf(entry.block)
-      this.#evicted++
-    }
+    this.#makeRoom()
   }
 
-  clear(): void {
-    this.#entries.clear()
-    this.#bytes = 0
+  /** Keeps a block for a sequence that holds all before it; `block` is taken where none is here, whatever the limit. */
+  hold(key: BlockKey, parent: BlockKey | null, block: BlockState): BlockState {
+    const entry = this.#free.get(key) ?? this.#held.get(key) ?? { block, parent, holders: 0 }
+    if (entry.holders++ === 0) {
+      const bytes = sizeOf(entry.block)
+      if (this.#free.delete(key)) this.#freeBytes -= bytes
+      this.#held.set(key, entry)
+      this.#heldBytes += bytes
+      this.#makeRoom()
+    }
+    return entry.block
+  }
+
+  /** A sequence no longer reads these blocks, the first of a prefix. */
+  release(keys: readonly BlockKey[]): void {
+    // The last one first, so that none is older than a block that continues it.
+    for (const key of keys.toReversed()) {
+      const entry = this.#held.get(key)!
+      if (--entry.holders > 0) continue
+      const bytes = sizeOf(entry.block)
+      this.#held.delete(key)
+      this.#heldBytes -= bytes
+      this.#free.set(key, entry)
+      this.#freeBytes += bytes
+    }
+    this.#makeRoom()
+  }
+
+  #makeRoom(): void {
+    while (this.bytes > this.#limitBytes && this.#free.size > 0) {
+      const [oldest, entry] = this.#free.entries().next().value!
+      this.#free.delete(oldest)
+      this.#freeBytes -= sizeOf(entry.block)
+      this.#evicted++
+    }
   }
 }
 

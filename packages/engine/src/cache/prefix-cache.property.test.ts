@@ -118,6 +118,59 @@ describe('the prefix cache', () => {
 })
 
 describe('memory', () => {
+  it('counts every block once, never lets go of one that is held, and keeps its limit with all others', () => {
+    const chain = (tree: number): string[] => Array.from({ length: 6 }, (_, at) => `${at < 2 ? 'root' : tree} ${at}`)
+    const step = fc.record({
+      act: fc.constantFrom('begin', 'grow', 'end', 'add', 'use'),
+      tree: fc.integer({ min: 0, max: 2 }),
+      who: fc.nat({ max: 5 }),
+      bytes: fc.integer({ min: 1, max: 30 }),
+    })
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 60 }), fc.integer({ min: 0, max: 120 }), (steps, limit) => {
+        const tier = new MemoryTier(limit)
+        const made = new Map<string, BlockState>()
+        const block = (key: string, bytes: number): BlockState => {
+          const known = made.get(key) ?? { rows: new Uint8Array(bytes), tail: new Uint8Array(1) }
+          made.set(key, known)
+          return known
+        }
+        const readers: { readonly keys: string[]; readonly blocks: BlockState[] }[] = []
+        const holdNext = ({ keys, blocks }: (typeof readers)[number], bytes: number): void => {
+          const at = blocks.length
+          if (at < keys.length) blocks.push(tier.hold(keys[at]!, keys[at - 1] ?? null, block(keys[at]!, bytes)))
+        }
+        for (const { act, tree, who, bytes } of steps) {
+          const reader = readers[who % Math.max(1, readers.length)]
+          const keys = chain(tree)
+          if (act === 'begin') readers.push({ keys, blocks: [] })
+          else if (act === 'grow' && reader) holdNext(reader, bytes)
+          else if (act === 'end' && reader) {
+            tier.release(reader.keys.slice(0, reader.blocks.length))
+            readers.splice(readers.indexOf(reader), 1)
+          } else if (act === 'add') tier.add(keys[who]!, keys[who - 1] ?? null, block(keys[who]!, bytes))
+          else if (act === 'use') tier.touch(keys[who]!)
+          const held = new Map(readers.flatMap((each) => each.blocks.map((one, at) => [each.keys[at]!, one])))
+          for (const [key, one] of held) assert.equal(tier.get(key), one)
+          const sum = (blocks: Iterable<BlockState>): number =>
+            [...blocks].reduce((all, one) => all + one.rows.length + one.tail.length, 0)
+          assert.equal(tier.heldBytes, sum(held.values()))
+          const here = [...made].filter(([key]) => tier.has(key))
+          assert.equal(tier.bytes, sum(here.map(([, one]) => one)))
+          assert.equal(tier.blocks, here.length)
+          assert.ok(tier.bytes <= Math.max(limit, tier.heldBytes))
+          // Whatever is here can be reached from its beginning.
+          for (const [key] of here)
+            for (const each of [0, 1, 2].map(chain)) {
+              const at = each.indexOf(key)
+              if (at > 0 && each.slice(0, at).some((before) => !tier.has(before))) assert.fail(`${key} is out of reach`)
+            }
+        }
+      }),
+      { numRuns: 400, seed: 8 },
+    )
+  })
+
   it('lets go of the least recently used prefix from its end, never of a block that another continues', () => {
     const tier = new MemoryTier(60)
     const block: BlockState = { rows: new Uint8Array(10), tail: new Uint8Array(0) }

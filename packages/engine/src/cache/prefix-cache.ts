@@ -19,6 +19,13 @@ export interface PrefixCacheOptions {
   readonly blockTokens?: number
 }
 
+export interface FindOptions {
+  /** The blocks stay in memory until they are released. Default: no. */
+  readonly holds?: boolean
+  /** No prompt has come, a job that was put down goes on: nothing to count. Default: no. */
+  readonly isReturn?: boolean
+}
+
 export interface CacheHit {
   readonly tokens: number
   readonly rows: readonly Uint8Array[]
@@ -33,6 +40,8 @@ export interface CacheCounters {
   readonly blocksFromDisk: number
   readonly blocksStored: number
   readonly memoryBytes: number
+  /** Of these, what running sequences read. */
+  readonly heldBytes: number
   readonly memoryBlocks: number
   readonly memoryEvicted: number
   readonly diskBytes: number
@@ -67,6 +76,7 @@ export class PrefixCache {
       blocksFromDisk: this.#fromDisk,
       blocksStored: this.#stored,
       memoryBytes: this.#memory.bytes,
+      heldBytes: this.#memory.heldBytes,
       memoryBlocks: this.#memory.blocks,
       memoryEvicted: this.#memory.evicted,
       diskBytes: this.#disk?.bytes ?? 0,
@@ -80,22 +90,30 @@ export class PrefixCache {
    * The longest known prefix of a prompt of `promptTokens` tokens, `keys` being those of its whole blocks. Null
    * when not even the first block is known.
    */
-  find(keys: readonly BlockKey[], promptTokens: number): CacheHit | null {
+  find(keys: readonly BlockKey[], promptTokens: number, options: FindOptions = {}): CacheHit | null {
+    const { holds = false, isReturn = false } = options
     const usable = Math.min(keys.length, Math.floor(Math.max(0, promptTokens - 1) / this.#size))
     const blocks: BlockState[] = []
     for (let at = 0; at < usable; at++) {
-      const block = this.#load(keys, at)
+      const block = this.#load(keys, at, holds)
       if (block === null) break
       blocks.push(block)
     }
     const tokens = blocks.length * this.#size
-    this.#lookups++
-    this.#hitTokens += tokens
-    this.#missTokens += promptTokens - tokens
+    if (!isReturn) {
+      this.#lookups++
+      this.#hitTokens += tokens
+      this.#missTokens += promptTokens - tokens
+    }
     const last = blocks.at(-1)
     if (last === undefined) return null
     this.#memory.touch(keys[blocks.length - 1]!)
     return { tokens, rows: blocks.map((block) => block.rows), tail: last.tail }
+  }
+
+  /** Bytes of blocks that running sequences read. */
+  get heldBytes(): number {
+    return this.#memory.heldBytes
   }
 
   /** Takes back what `find` counted, when the blocks turned out to be of no use. */
@@ -113,15 +131,30 @@ export class PrefixCache {
   store(keys: readonly BlockKey[], at: number, block: BlockState): void {
     if (this.has(keys[at]!)) return
     this.#stored++
-    this.#memory.add(keys[at]!, at === 0 ? null : keys[at - 1]!, block)
+    this.#memory.add(keys[at]!, parentOf(keys, at), block)
     this.#disk?.put(keys[at]!, block)
   }
 
-  #load(keys: readonly BlockKey[], at: number): BlockState | null {
+  /** Block `at` for a sequence that holds all before it: known already, or captured from the sequence now. */
+  hold(keys: readonly BlockKey[], at: number, capture: () => BlockState): BlockState {
+    const key = keys[at]!
+    if (!this.has(key)) this.#stored++
+    const block = this.#memory.hold(key, parentOf(keys, at), this.#memory.get(key) ?? capture())
+    this.#disk?.put(key, block)
+    return block
+  }
+
+  /** A sequence no longer reads the first `blocks` blocks. */
+  release(keys: readonly BlockKey[], blocks: number): void {
+    this.#memory.release(keys.slice(0, blocks))
+  }
+
+  #load(keys: readonly BlockKey[], at: number, holds: boolean): BlockState | null {
     const key = keys[at]!
     const kept = this.#memory.get(key)
     if (kept !== null) {
       this.#fromMemory++
+      if (holds) this.#memory.hold(key, parentOf(keys, at), kept)
       // What is still asked for outlives the segment it was written to.
       this.#disk?.put(key, kept)
       return kept
@@ -129,7 +162,12 @@ export class PrefixCache {
     const read = this.#disk?.get(key) ?? null
     if (read === null) return null
     this.#fromDisk++
-    this.#memory.add(key, at === 0 ? null : keys[at - 1]!, read)
+    if (holds) this.#memory.hold(key, parentOf(keys, at), read)
+    else this.#memory.add(key, parentOf(keys, at), read)
     return read
   }
+}
+
+function parentOf(keys: readonly BlockKey[], at: number): BlockKey | null {
+  return at === 0 ? null : keys[at - 1]!
 }

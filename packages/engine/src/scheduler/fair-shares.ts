@@ -31,6 +31,11 @@ export class FairShares {
     this.#served.set(tenant, (this.#served.get(tenant) ?? 0) + tokens)
   }
 
+  /** Tokens that `tenant` has had more than `other`; negative: less. */
+  lead(tenant: string, other: string): number {
+    return (this.#served.get(tenant) ?? 0) - (this.#served.get(other) ?? 0)
+  }
+
   /** By share, then in the order given. */
   sorted<T extends { readonly tenant: string }>(jobs: readonly T[]): T[] {
     return jobs.toSorted((a, b) => (this.#served.get(a.tenant) ?? 0) - (this.#served.get(b.tenant) ?? 0))

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { convertCheckpoint, Model, randomCheckpoint, smallConfig } from '@portolan/model'
 import { PrefixCache } from '../cache/prefix-cache.ts'
-import type { Forward } from '../forward.ts'
+import { blockTokens, type Forward } from '../forward.ts'
 import { PretendForward } from '../pretend-forward.test-support.ts'
 import { ReferenceForward } from '../reference-forward.ts'
 import type { Job, JobEnd } from './job.ts'
@@ -141,6 +141,103 @@ describe('the scheduler', () => {
     assert.equal(scheduler.counters.refused, 1)
   })
 
+  it('says when to come again: after as long as answers lately took to end', () => {
+    let now = 0
+    const { scheduler } = room({ now: () => now, maximumRunning: 1, maximumQueued: 1 })
+    for (let at = 0; at < 30; at++) {
+      submit(scheduler, { promptIds: ids(3), maximumOutputTokens: 1 })
+      now += 5000
+      scheduler.step()
+    }
+    submit(scheduler, { promptIds: ids(3) })
+    assert.throws(
+      () => submit(scheduler, { promptIds: ids(3) }),
+      ({ retryAfterMs }: { retryAfterMs: number }) => retryAfterMs > 4000 && retryAfterMs <= 5000,
+    )
+  })
+
+  it('shares the blocks of a prefix: eight answers over one prompt hold it once', () => {
+    const forward = new PretendForward({ shares: true })
+    const { scheduler, cache } = room({ tokenBudget: 4096 }, forward)
+    submit(scheduler, { promptIds: ids(1000), maximumOutputTokens: 0 })
+    drain(scheduler)
+    assert.deepEqual([cache.counters.heldBytes, scheduler.counters.sequenceBytes], [0, 0])
+    const eight = Array.from({ length: 8 }, () => submit(scheduler, { promptIds: ids(1000), maximumOutputTokens: 20 }))
+    for (let step = 0; step < 5; step++) scheduler.step()
+    const { heldBytes, memoryBytes, memoryBlocks } = cache.counters
+    assert.equal(memoryBlocks, 7)
+    assert.equal(heldBytes, memoryBytes)
+    assert.equal(scheduler.counters.sequenceBytes, heldBytes + 8 * 12)
+    drain(scheduler)
+    assert.ok(eight.every(({ end }) => end!.hitTokens === 896))
+    assert.deepEqual([cache.counters.heldBytes, forward.alive.size], [0, 0])
+  })
+
+  it('puts a long job down for a key that has had less, and both answer as if alone', () => {
+    const alone = room()
+    const expected = [ids(700), ids(40, 2)].map((promptIds, at) => {
+      const outcome = submit(alone.scheduler, { promptIds, maximumOutputTokens: 900, tenant: `${at}` })
+      drain(alone.scheduler)
+      return outcome.tokens
+    })
+    const forward = new PretendForward({ shares: true })
+    const { scheduler, cache } = room({ maximumRunning: 1, patienceTokens: 300 }, forward)
+    const progress: number[] = []
+    let starts = 0
+    const long = submit(scheduler, {
+      promptIds: ids(700),
+      maximumOutputTokens: 900,
+      onPrefill: (tokens) => progress.push(tokens),
+      onStart: () => starts++,
+    })
+    scheduler.step()
+    const other = submit(scheduler, { promptIds: ids(40, 2), maximumOutputTokens: 900, tenant: 'two' })
+    drain(scheduler)
+    assert.deepEqual([long.tokens, other.tokens], expected)
+    const { preemptions, recomputedTokens, computedTokens } = scheduler.counters
+    assert.ok(preemptions >= 3, `${preemptions} preemptions`)
+    assert.ok(recomputedTokens <= preemptions * (blockTokens - 1))
+    assert.equal(computedTokens, 700 + 40 + 2 * 899 + recomputedTokens)
+    // One prompt, one bill, progress that never goes back.
+    assert.deepEqual([starts, long.end!.hitTokens, cache.counters.lookups], [1, 0, 2])
+    assert.deepEqual(
+      progress,
+      progress.toSorted((a, b) => a - b),
+    )
+    assert.ok(other.end!.outputTokens === 900 && long.end!.outputTokens === 900)
+  })
+
+  it('puts jobs down when memory is short, lets one always run, and ends them all', () => {
+    const forward = new PretendForward({ shares: true })
+    const { scheduler } = room({ sequenceBytes: 200 }, forward)
+    const many = Array.from({ length: 6 }, (_, at) =>
+      submit(scheduler, { promptIds: ids(900, at + 1), maximumOutputTokens: 300, tenant: `t${at}` }),
+    )
+    let most = 0
+    for (let steps = 0; scheduler.step(); steps++) {
+      most = Math.max(most, scheduler.counters.sequenceBytes)
+      assert.ok(steps < 10_000)
+    }
+    assert.ok(many.every(({ end }) => end?.cause === 'length'))
+    // A pass may end one block in each of two sequences before anybody can be put down.
+    assert.ok(most <= 200 + 2 * 24, `${most} bytes`)
+  })
+
+  it('ends a job that is put down when it is cancelled or late, with what it has written', () => {
+    let now = 0
+    const { scheduler } = room({ maximumRunning: 1, patienceTokens: 50, now: () => now })
+    const first = submit(scheduler, { promptIds: ids(10), maximumOutputTokens: 2000, deadlineAtMs: 100 })
+    for (let step = 0; step < 300; step++) scheduler.step()
+    const second = submit(scheduler, { promptIds: ids(1000), maximumOutputTokens: 2000, tenant: 'two' })
+    for (let step = 0; scheduler.counters.preemptions === 0; step++) assert.ok(scheduler.step() && step < 1000)
+    assert.deepEqual([first.end, second.end], [null, null])
+    now = 100
+    scheduler.step()
+    assert.equal(first.end!.cause, 'deadline')
+    assert.equal(first.end!.outputTokens, first.tokens.length)
+    assert.ok(first.tokens.length >= 300)
+  })
+
   it('refuses what does not fit into the context with both numbers', () => {
     const { scheduler } = room()
     assert.throws(() => submit(scheduler, { promptIds: ids(9999), maximumOutputTokens: 2 }), {
@@ -203,5 +300,33 @@ describe('the scheduler over the model', () => {
       assert.equal(single.end!.hitTokens, 0)
       assert.deepEqual(single.tokens, batch[at]!.tokens)
     }
+  })
+
+  it('writes the same answers when jobs are put down again and again as when they are not', () => {
+    const config = smallConfig({ num_hidden_layers: 3, compress_ratios: [0, 4, 128] })
+    const model = Model.load(convertCheckpoint(randomCheckpoint(config, 8), 'official'), { storage: 'packed' })
+    const forward = new ReferenceForward(model, 'small')
+    const write = (scheduler: Scheduler): Outcome[] =>
+      Array.from({ length: 3 }, (_, at) =>
+        submit(scheduler, {
+          promptIds: ids(150).map((id) => (id * (at + 1)) % 48),
+          maximumOutputTokens: 200,
+          sampling: { temperature: 1, seed: at, frequencyPenalty: 0.5 },
+          filter: () => (id) => id !== forward.endTokenId,
+          tenant: `t${at}`,
+        }),
+      )
+    const calm = room({}, forward)
+    const expected = write(calm.scheduler)
+    drain(calm.scheduler)
+    const busy = room({ maximumRunning: 1, patienceTokens: 100 }, forward)
+    const outcomes = write(busy.scheduler)
+    drain(busy.scheduler)
+    assert.ok(busy.scheduler.counters.preemptions >= 2, `${busy.scheduler.counters.preemptions} preemptions`)
+    assert.equal(calm.scheduler.counters.preemptions, 0)
+    assert.deepEqual(
+      outcomes.map((outcome) => outcome.tokens),
+      expected.map((outcome) => outcome.tokens),
+    )
   })
 })

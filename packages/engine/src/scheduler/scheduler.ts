@@ -3,19 +3,22 @@
  * prompts being read, together at most `tokenBudget` tokens.
  *
  *   queue ─(fair)─▶ prefix from the cache ─▶ prompt in pieces ─▶ answer token by token ─▶ end
+ *     ▲                                              │
+ *     └────────── put down for somebody fairer, or for want of memory ──────────┘
  *
  * Answers come first, so a long prompt slows them by the budget at most. Pieces end where blocks end, so every
- * whole block of prompt and answer goes into the cache. Cancelled jobs and jobs past their deadline end before
- * the next pass. Whoever owns it calls `step` until it returns false. Left out: putting a running job down in
- * favour of another.
+ * whole block of prompt and answer goes into the cache; a job that is put down goes on from there, after at most
+ * 127 tokens computed twice, with the same draws. Cancelled jobs and jobs past their deadline end before the next
+ * pass. Whoever owns it calls `step` until it returns false.
  */
 import { Sampler } from '@portolan/model'
 import { BlockKeys } from '../cache/block-keys.ts'
 import type { PrefixCache } from '../cache/prefix-cache.ts'
 import { EngineError } from '../errors.ts'
-import { blockTokens, type Forward, type ForwardPiece, type ForwardSequence } from '../forward.ts'
+import { blockTokens, type BlockState, type Forward, type ForwardPiece, type ForwardSequence } from '../forward.ts'
 import { FairShares } from './fair-shares.ts'
 import type { Job, JobEndCause } from './job.ts'
+import { RateMeter } from './rate-meter.ts'
 
 export interface SchedulerOptions {
   /** Tokens of one pass. Default 160: a whole block beside 32 answers. */
@@ -24,6 +27,10 @@ export interface SchedulerOptions {
   readonly maximumRunning?: number
   /** Jobs waiting for a place; one more is refused. Default 256. */
   readonly maximumQueued?: number
+  /** What running sequences may remember together, shared blocks counted once. One always runs. Default: no limit. */
+  readonly sequenceBytes?: number
+  /** A job is put down for a tenant that has had this many tokens less. Default 2048. */
+  readonly patienceTokens?: number
   /** Milliseconds of any steady clock. */
   readonly now: () => number
 }
@@ -32,22 +39,55 @@ export interface SchedulerCounters {
   readonly running: number
   readonly queued: number
   readonly steps: number
-  /** Tokens that went through the model. */
+  /** Tokens that went through the model: prompts, answers, and what was computed again after a job was put down. */
   readonly computedTokens: number
+  readonly prefillTokens: number
+  readonly decodeTokens: number
+  readonly recomputedTokens: number
+  /** Over the last ten seconds. */
+  readonly prefillTokensPerSec: number
+  readonly decodeTokensPerSec: number
+  readonly preemptions: number
   readonly refused: number
+  /** What running sequences remember, shared blocks counted once. */
+  readonly sequenceBytes: number
 }
 
-interface Running {
-  readonly job: Job
-  readonly tenant: string
+/** What a job keeps while it is put down. */
+interface Progress {
   readonly sampler: Sampler
   readonly keys: BlockKeys
   /** Prompt, then what was drawn. */
   readonly ids: number[]
   readonly hitTokens: number
-  sequence: ForwardSequence
   outputTokens: number
+  /** Tokens that have gone through the model or come from the cache, before any were forgotten. */
+  computedTo: number
 }
+
+interface Waiting {
+  readonly job: Job
+  readonly tenant: string
+  /** Null: it has not begun. */
+  readonly progress: Progress | null
+}
+
+interface Running {
+  readonly job: Job
+  readonly tenant: string
+  readonly progress: Progress
+  readonly sequence: ForwardSequence
+  /** Leading blocks that are read in the cache. */
+  heldBlocks: number
+  /** Where it begins to come on: what it had before it was put down may have to be computed again. */
+  readonly newsFrom: number
+}
+
+/** A job that was taken up comes on this far at least, so that nothing is carried up and down without end. */
+const sliceTokens = 2 * blockTokens
+
+/** Longest and shortest advice to a caller who was refused. */
+const retryAfterMs = { least: 1000, most: 60_000 } as const
 
 export class Scheduler {
   readonly #forward: Forward
@@ -55,15 +95,27 @@ export class Scheduler {
   readonly #tokenBudget: number
   readonly #maximumRunning: number
   readonly #maximumQueued: number
+  readonly #sequenceBytes: number
+  readonly #patienceTokens: number
   readonly #now: () => number
   readonly #shares = new FairShares()
-  #queue: Job[] = []
+  readonly #prefillRate: RateMeter
+  readonly #decodeRate: RateMeter
+  #queue: Waiting[] = []
   /** Those whose turn comes next stand first. */
   #running: Running[] = []
   readonly #cancelled = new Set<number>()
   #steps = 0
-  #computedTokens = 0
+  #prefillTokens = 0
+  #decodeTokens = 0
+  #recomputedTokens = 0
+  #preemptions = 0
   #refused = 0
+  /** The largest block seen: what 128 tokens more will take. */
+  #blockBytes = 0
+  /** Mean time between two ends, lately. */
+  #endEveryMs = 0
+  #lastEndMs: number | null = null
 
   constructor(forward: Forward, cache: PrefixCache, options: SchedulerOptions) {
     this.#forward = forward
@@ -71,7 +123,11 @@ export class Scheduler {
     this.#tokenBudget = options.tokenBudget ?? 160
     this.#maximumRunning = options.maximumRunning ?? 32
     this.#maximumQueued = options.maximumQueued ?? 256
+    this.#sequenceBytes = options.sequenceBytes ?? Infinity
+    this.#patienceTokens = options.patienceTokens ?? 2048
     this.#now = options.now
+    this.#prefillRate = new RateMeter(options.now)
+    this.#decodeRate = new RateMeter(options.now)
   }
 
   get counters(): SchedulerCounters {
@@ -79,8 +135,15 @@ export class Scheduler {
       running: this.#running.length,
       queued: this.#queue.length,
       steps: this.#steps,
-      computedTokens: this.#computedTokens,
+      computedTokens: this.#prefillTokens + this.#decodeTokens,
+      prefillTokens: this.#prefillTokens,
+      decodeTokens: this.#decodeTokens,
+      recomputedTokens: this.#recomputedTokens,
+      prefillTokensPerSec: this.#prefillRate.perSec,
+      decodeTokensPerSec: this.#decodeRate.perSec,
+      preemptions: this.#preemptions,
       refused: this.#refused,
+      sequenceBytes: this.#bytesInUse(),
     }
   }
 
@@ -97,11 +160,15 @@ export class Scheduler {
         'ENGINE_CONTEXT',
         `This model's maximum context length is ${maximumPositions} tokens. However, you requested ${promptIds.length + maximumOutputTokens} tokens (${promptIds.length} in the messages, ${maximumOutputTokens} in the completion). Please reduce the length of the messages or completion.`,
       )
-    if (this.#queue.length >= this.#maximumQueued) {
+    // Those put down have been let in before.
+    const waiting = this.#queue.filter(({ progress }) => progress === null).length
+    if (waiting >= this.#maximumQueued) {
       this.#refused++
-      throw new EngineError('ENGINE_BUSY', `${this.#queue.length} requests are waiting for the engine already.`)
+      throw new EngineError('ENGINE_BUSY', `${waiting} requests are waiting for the engine already.`, {
+        retryAfterMs: Math.min(retryAfterMs.most, Math.max(retryAfterMs.least, this.#endEveryMs)),
+      })
     }
-    this.#queue.push(job)
+    this.#queue.push({ job, tenant: job.tenant, progress: null })
     this.#shares.enter(job.tenant)
   }
 
@@ -126,9 +193,9 @@ export class Scheduler {
     const now = this.#now()
     const verdict = ({ id, deadlineAtMs }: Job): JobEndCause | null =>
       this.#cancelled.has(id) ? 'cancelled' : deadlineAtMs !== null && now >= deadlineAtMs ? 'deadline' : null
-    for (const job of this.#queue.filter((each) => verdict(each) !== null)) {
-      this.#queue = this.#queue.filter((each) => each !== job)
-      this.#finish(job, verdict(job)!)
+    for (const waiting of this.#queue.filter(({ job }) => verdict(job) !== null)) {
+      this.#queue = this.#queue.filter((each) => each !== waiting)
+      this.#finish(waiting, verdict(waiting.job)!)
     }
     for (const running of this.#running.filter(({ job }) => verdict(job) !== null))
       this.#end(running, verdict(running.job)!)
@@ -136,43 +203,92 @@ export class Scheduler {
   }
 
   #admit(): void {
-    while (this.#queue.length > 0 && this.#running.length < this.#maximumRunning) {
-      const [job] = this.#shares.sorted(this.#queue)
-      this.#queue = this.#queue.filter((each) => each !== job)
+    while (this.#running.length > 1 && this.#bytesInUse() > this.#sequenceBytes) this.#putDown(this.#mostServed()!)
+    while (this.#queue.length > 0) {
+      const next = this.#shares.sorted(this.#queue)[0]!
+      if (!this.#hasRoomFor(next)) {
+        const victim = this.#mostServed(next.tenant)
+        if (victim === null) return
+        this.#putDown(victim)
+        continue
+      }
+      this.#queue = this.#queue.filter((each) => each !== next)
       try {
-        this.#running.push(this.#begin(job!))
+        this.#running.push(this.#takeUp(next))
       } catch (error) {
-        this.#finish(job!, 'failed', error)
+        this.#finish(next, 'failed', error)
       }
     }
   }
 
-  #begin(job: Job): Running {
-    const ids = [...job.promptIds]
-    const sampler = new Sampler(job.sampling, ids)
-    const keys = new BlockKeys({ tenant: job.tenant, model: this.#forward.identity })
-    const hit = this.#cache.find(keys.extend(ids), ids.length)
+  #hasRoomFor({ job, progress }: Waiting): boolean {
+    if (this.#running.length === 0) return true
+    if (this.#running.length >= this.#maximumRunning) return false
+    if (this.#sequenceBytes === Infinity) return true
+    const blocks = Math.ceil((progress?.ids.length ?? job.promptIds.length) / blockTokens)
+    const own = Math.max(...this.#running.map(({ sequence }) => this.#forward.ownBytes?.(sequence) ?? 0))
+    return this.#bytesInUse() + own + blocks * this.#blockBytes <= this.#sequenceBytes
+  }
+
+  /**
+   * Whose turn it is to be put down: of the tenant that has had most, the job that loses fewest tokens. For a
+   * waiting tenant only one that has had enough more than it, and has come on since it was taken up.
+   */
+  #mostServed(waitingTenant: string | null = null): Running | null {
+    const candidates =
+      waitingTenant === null
+        ? this.#running
+        : this.#running.filter(
+            ({ tenant, sequence, newsFrom }) =>
+              this.#shares.lead(tenant, waitingTenant) >= this.#patienceTokens &&
+              sequence.position - newsFrom >= sliceTokens,
+          )
+    const lost = ({ sequence }: Running): number => sequence.position % blockTokens
+    return candidates.toSorted((a, b) => this.#shares.lead(b.tenant, a.tenant) || lost(a) - lost(b))[0] ?? null
+  }
+
+  /** Its whole blocks are in the cache; what it has drawn goes with it. */
+  #putDown(running: Running): void {
+    this.#preemptions++
+    this.#letGo(running)
+    const { job, tenant, progress } = running
+    // In front: among equals it has waited longest.
+    this.#queue.unshift({ job, tenant, progress })
+  }
+
+  #takeUp({ job, tenant, progress: before }: Waiting): Running {
+    const ids = before?.ids ?? [...job.promptIds]
+    const sampler = before?.sampler ?? new Sampler(job.sampling, ids)
+    const keys = before?.keys ?? new BlockKeys({ tenant, model: this.#forward.identity })
+    const holds = this.#forward.share !== undefined
+    const isReturn = before !== null
+    const hit = this.#cache.find(keys.extend(ids), ids.length, { holds, isReturn })
     let sequence: ForwardSequence | null = null
     if (hit !== null) {
       try {
         sequence = this.#forward.resume(hit.rows, hit.tail)
       } catch {
         // Whatever is wrong with it, the prefix can be computed.
-        this.#cache.discount(hit.tokens)
+        if (!isReturn) this.#cache.discount(hit.tokens)
+        if (holds) this.#cache.release(keys.extend(ids), hit.rows.length)
       }
     }
-    const hitTokens = sequence?.position ?? 0
-    job.onStart?.(hitTokens)
+    const from = sequence?.position ?? 0
+    if (before !== null) this.#recomputedTokens += Math.max(0, before.computedTo - from)
+    else job.onStart?.(from)
     return {
       job,
-      tenant: job.tenant,
-      sampler,
-      keys,
-      ids,
-      hitTokens,
+      tenant,
+      progress: before ?? { sampler, keys, ids, hitTokens: from, outputTokens: 0, computedTo: from },
       sequence: sequence ?? this.#forward.open(),
-      outputTokens: 0,
+      heldBlocks: holds ? from / blockTokens : 0,
+      newsFrom: before?.computedTo ?? from,
     }
+  }
+
+  #bytesInUse(): number {
+    const own = this.#running.reduce((sum, { sequence }) => sum + (this.#forward.ownBytes?.(sequence) ?? 0), 0)
+    return own + this.#cache.heldBytes
   }
 
   // ------------------------------------------------------------------------------------------- one pass
@@ -180,7 +296,7 @@ export class Scheduler {
   /** Answers first, then prompts of those who had least, within the budget. */
   #plan(): { readonly running: Running; readonly piece: ForwardPiece }[] {
     let budget = this.#tokenBudget
-    const isWriting = ({ ids, sequence }: Running): boolean => ids.length - sequence.position === 1
+    const isWriting = ({ progress, sequence }: Running): boolean => progress.ids.length - sequence.position === 1
     const writing = this.#running.filter(isWriting)
     const reading = this.#shares.sorted(this.#running.filter((each) => !isWriting(each)))
     const plan: { readonly running: Running; readonly piece: ForwardPiece }[] = []
@@ -188,14 +304,15 @@ export class Scheduler {
     const forWriting = reading.length > 0 ? Math.max(1, budget - 1) : budget
     for (const running of [...writing.slice(0, forWriting), ...reading]) {
       const from = running.sequence.position
-      const missing = running.ids.length - from
+      const { ids } = running.progress
+      const missing = ids.length - from
       const toBlockEnd = blockTokens - (from % blockTokens)
       const tokens = Math.min(missing, toBlockEnd, budget)
       if (tokens === 0) break
       budget -= tokens
       const piece = {
         sequence: running.sequence,
-        ids: running.ids.slice(from, from + tokens),
+        ids: ids.slice(from, from + tokens),
         wantsLogits: tokens === missing && running.job.maximumOutputTokens > 0,
       }
       plan.push({ running, piece })
@@ -220,7 +337,7 @@ export class Scheduler {
       return
     }
     for (const [at, { running, piece }] of plan.entries()) {
-      this.#computedTokens += piece.ids.length
+      this.#count(running, piece.ids.length)
       this.#shares.charge(running.tenant, piece.ids.length)
       try {
         this.#afterPass(running, logits[at]!)
@@ -230,46 +347,82 @@ export class Scheduler {
     }
   }
 
+  #count({ progress }: Running, tokens: number): void {
+    if (tokens === 1 && progress.outputTokens > 0) {
+      this.#decodeTokens++
+      this.#decodeRate.add(1)
+    } else {
+      this.#prefillTokens += tokens
+      this.#prefillRate.add(tokens)
+    }
+  }
+
   #afterPass(running: Running, logits: Float32Array | null): void {
-    const { job, sequence, ids, sampler } = running
+    const { job, sequence, progress } = running
+    const { ids, sampler } = progress
+    const { position } = sequence
     this.#keep(running)
-    if (sequence.position <= job.promptIds.length) job.onPrefill?.(sequence.position)
-    if (sequence.position < ids.length) return
+    // What is computed a second time is no news.
+    if (position > progress.computedTo && position <= job.promptIds.length) job.onPrefill?.(position)
+    progress.computedTo = Math.max(progress.computedTo, position)
+    if (position < ids.length) return
     if (logits === null) {
       this.#end(running, 'length')
       return
     }
     const id = sampler.next(logits, job.filter?.())
     ids.push(id)
-    running.outputTokens++
+    progress.outputTokens++
     const isDone = job.onToken(id)
     if (id === this.#forward.endTokenId) this.#end(running, 'stop')
     else if (isDone) this.#end(running, 'done')
-    else if (running.outputTokens >= job.maximumOutputTokens) this.#end(running, 'length')
+    else if (progress.outputTokens >= job.maximumOutputTokens) this.#end(running, 'length')
   }
 
-  /** A sequence that stands at the end of a block leaves the block in the cache. */
-  #keep({ sequence, keys, ids }: Running): void {
+  /** A sequence that stands at the end of a block leaves the block in the cache, and reads it there if it can. */
+  #keep(running: Running): void {
+    const { sequence, progress } = running
     const { position } = sequence
     if (position === 0 || position % blockTokens !== 0) return
-    const known = keys.extend(ids)
-    const block = position / blockTokens - 1
-    if (!this.#cache.has(known[block]!)) this.#cache.store(known, block, this.#forward.capture(sequence))
+    const keys = progress.keys.extend(progress.ids)
+    const at = position / blockTokens - 1
+    const capture = (): BlockState => {
+      const block = this.#forward.capture(sequence)
+      this.#blockBytes = Math.max(this.#blockBytes, block.rows.length + block.tail.length)
+      return block
+    }
+    if (this.#forward.share === undefined) {
+      if (!this.#cache.has(keys[at]!)) this.#cache.store(keys, at, capture())
+      return
+    }
+    const block = this.#cache.hold(keys, at, capture)
+    running.heldBlocks++
+    this.#forward.share(sequence, block.rows)
   }
 
   // ----------------------------------------------------------------------------------------------- ends
 
   #end(running: Running, cause: JobEndCause, error: unknown = null): void {
-    this.#running = this.#running.filter((each) => each !== running)
-    this.#finish(running.job, cause, error, running)
+    this.#letGo(running)
+    this.#finish(running, cause, error)
   }
 
-  #finish(job: Job, cause: JobEndCause, error: unknown = null, running: Running | null = null): void {
+  #letGo(running: Running): void {
+    this.#running = this.#running.filter((each) => each !== running)
+    const { progress, sequence, heldBlocks } = running
+    this.#cache.release(progress.keys.extend(progress.ids), heldBlocks)
+    this.#forward.close?.(sequence)
+  }
+
+  #finish({ job, progress }: Waiting, cause: JobEndCause, error: unknown = null): void {
     this.#shares.leave(job.tenant)
+    const now = this.#now()
+    if (this.#lastEndMs !== null) this.#endEveryMs += (now - this.#lastEndMs - this.#endEveryMs) / 8
+    this.#lastEndMs = now
     job.onEnd({
       cause,
-      hitTokens: running?.hitTokens ?? 0,
-      outputTokens: running?.outputTokens ?? 0,
+      hitTokens: progress?.hitTokens ?? 0,
+      outputTokens: progress?.outputTokens ?? 0,
       error: error === null ? null : error instanceof Error ? error : new EngineError('ENGINE_FAILED'),
     })
   }

@@ -3,6 +3,7 @@
  *
  *   conversation ─▶ prompt ids ─▶ scheduler ─▶ token ids ─▶ completion machine ─▶ events
  */
+import { totalmem } from 'node:os'
 import {
   CompletionStream,
   encodeChat,
@@ -79,6 +80,7 @@ export class Engine {
       ...(tokenBudget === undefined ? {} : { tokenBudget }),
       ...(maximumRunning === undefined ? {} : { maximumRunning }),
       ...(maximumQueued === undefined ? {} : { maximumQueued }),
+      sequenceBytes: options.sequenceBytes ?? Math.floor(totalmem() / 2),
     })
     const making = makingOf(model.config)
     this.info = {
@@ -193,7 +195,9 @@ function failureOfEnd({ cause, error }: JobEnd): EngineEvent | null {
 export function failureOf(error: unknown): Extract<EngineEvent, { type: 'failed' }> {
   if (error instanceof EngineError || error instanceof ModelError) {
     const kind: FailureKind = error.kind
-    return { type: 'failed', code: error.code, kind, message: error.message }
+    const retryAfterMs = error instanceof EngineError ? error.retryAfterMs : null
+    const advice = retryAfterMs === null ? {} : { retryAfterMs }
+    return { type: 'failed', code: error.code, kind, message: error.message, ...advice }
   }
   const message = error instanceof Error ? error.message : 'A computation of the engine failed.'
   return { type: 'failed', code: 'ENGINE_FAILED', kind: 'internal', message }

@@ -19,6 +19,8 @@ export interface EngineOptions {
   readonly cacheDirectory?: string | null
   /** Default 1 GiB. */
   readonly diskBytes?: number
+  /** What answers in progress may remember together; default: half of the machine's memory. */
+  readonly sequenceBytes?: number
   readonly tokenBudget?: number
   readonly maximumRunning?: number
   readonly maximumQueued?: number
@@ -63,7 +65,14 @@ export type EngineEvent =
       /** The call block as it was sampled, for `AssistantMessage.rawCalls` of later turns. */
       readonly rawCalls: string | null
     }
-  | { readonly type: 'failed'; readonly code: string; readonly kind: FailureKind; readonly message: string }
+  | {
+      readonly type: 'failed'
+      readonly code: string
+      readonly kind: FailureKind
+      readonly message: string
+      /** When it may be worth to ask again; absent: nothing is known. */
+      readonly retryAfterMs?: number
+    }
 
 export type FailureKind =
   | 'invalid-request'

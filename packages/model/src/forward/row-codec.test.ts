@@ -64,6 +64,37 @@ describe('row formats', () => {
     assert.throws(() => rows.restore(new Uint8Array(13)), { code: 'MODEL_STATE' })
   })
 
+  it('may lie in parts that several caches read, and grow on behind them', () => {
+    const whole = new GrowingRows(floatRows(1))
+    const growing = new GrowingRows(floatRows(1))
+    const out = new Float32Array(1)
+    const parts: Uint8Array[] = []
+    for (let at = 0; at < 200; at++) {
+      whole.append(new Float32Array([at]))
+      growing.append(new Float32Array([at]))
+      if (at % 40 < 39) continue
+      parts.push(growing.encodedRows(at - 39, at + 1))
+      growing.share(parts.at(-1)!)
+      growing.share(new Uint8Array(0))
+    }
+    const other = new GrowingRows(floatRows(1))
+    other.restore(parts)
+    for (const rows of [growing, other]) {
+      rows.append(new Float32Array([200]))
+      assert.equal(rows.count, 201)
+      for (const at of [0, 39, 40, 199, 80, 200, 3]) {
+        rows.read(at, out)
+        assert.equal(out[0], at)
+      }
+      assert.deepEqual(rows.encodedRows(30, 130), whole.encodedRows(30, 130))
+      assert.throws(() => rows.share(parts[0]!), { code: 'MODEL_STATE' })
+    }
+    assert.equal(other.allocatedBytes, 64 * 4)
+    parts[0]!.fill(0)
+    other.read(39, out)
+    assert.equal(out[0], 0)
+  })
+
   it('keep the last rows of a window by position', () => {
     const ring = new RingRows(floatRows(1), 4)
     for (let position = 0; position < 10; position++) ring.write(position, new Float32Array([position]))

@@ -68,7 +68,8 @@ export function layerBytes(layer: LayerState): LayerBytes {
 }
 
 export interface CompressedSnapshot {
-  readonly rows: Uint8Array<ArrayBuffer>
+  /** A list: parts that a restored state reads where they lie, so nobody may change them. */
+  readonly rows: Uint8Array<ArrayBuffer> | readonly Uint8Array[]
   readonly open: Float32Array<ArrayBuffer>
 }
 
