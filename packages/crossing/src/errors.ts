@@ -10,6 +10,36 @@ export const crossingErrors = {
     summary: 'A value cannot be written in canonical form: it is not JSON, or a number is not finite.',
     remedy: 'A fault of the program that made the record; please report it.',
   },
+  CROSSING_BAD_KEY: {
+    kind: 'internal',
+    summary: 'The recording key is not one, or not the one that the recording was encrypted under.',
+    remedy: 'Restore the key file, or name the right key in `recording.key` of the configuration.',
+  },
+  CROSSING_DAMAGED: {
+    kind: 'internal',
+    summary: 'A recorded exchange does not authenticate: its bytes were changed, swapped or cut.',
+    remedy: 'Restore the recording from a backup or an export; the other exchanges are not affected.',
+  },
+  CROSSING_ERASED: {
+    kind: 'not-found',
+    summary: 'The data of this subject was erased: its key was destroyed.',
+    remedy: 'Nothing can bring it back. Leave the session out.',
+  },
+  CROSSING_STORAGE: {
+    kind: 'internal',
+    summary: 'The folder of recordings cannot be read or written.',
+    remedy: 'Check its owner, mode and free space; requests are served all the same.',
+  },
+  CROSSING_NOT_FOUND: {
+    kind: 'not-found',
+    summary: 'There is no recording, session, dataset or plan by the given name.',
+    remedy: '`portolan record status` lists recordings.',
+  },
+  CROSSING_CONFLICT: {
+    kind: 'conflict',
+    summary: 'The step contradicts one that was taken before, such as a second recording of the same key.',
+    remedy: 'The message names the earlier step; stop or undo it first.',
+  },
 } as const satisfies Record<string, ErrorEntry>
 
 export type CrossingErrorCode = keyof typeof crossingErrors
