@@ -5,7 +5,6 @@
  * meter or a declared refusal of the upstream asks for it. Very large bodies of same-protocol traffic are
  * never parsed, because a parse of many megabytes stops every other stream for its duration.
  */
-import { hash } from 'node:crypto'
 import type { IncomingHttpHeaders } from 'node:http'
 import {
   adapterOf,
@@ -22,7 +21,7 @@ import {
   type Sealer,
   type TopLevelScan,
 } from '@portolan/wire'
-import { promptUnits, type PromptUnit } from '../prefix/units.ts'
+import { digestOf, promptUnits, type PromptUnit } from '../prefix/units.ts'
 import { sessionOf } from '../session.ts'
 
 /** Members that routing, metering and splicing look at. */
@@ -131,7 +130,7 @@ export class Inbound {
     if (this.readable) return sessionOf(keyId, this.headers, this.parsed, this.units)
     const members = { prompt_cache_key: this.#member('prompt_cache_key'), metadata: this.#member('metadata') }
     return sessionOf(keyId, this.headers, members, [
-      { name: 'body', digest: hash('sha1', this.bytes.subarray(0, 4096), 'base64'), bytes: 0 },
+      { name: 'body', digest: digestOf(this.bytes.subarray(0, 4096)), bytes: 0 },
     ])
   }
 

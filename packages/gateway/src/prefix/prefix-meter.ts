@@ -17,9 +17,17 @@ export interface PrefixReading {
   readonly breakCause: string | null
 }
 
+/** A remembered prompt: three flat arrays, because ten thousand conversations of objects are tens of megabytes. */
+interface Chain {
+  readonly names: readonly string[]
+  readonly digests: readonly number[]
+  readonly bytes: readonly number[]
+}
+
 interface Turn {
-  readonly client: readonly PromptUnit[]
-  readonly upstream: readonly PromptUnit[]
+  readonly client: Chain
+  /** The same object as `client` where we sent what we were given. */
+  readonly upstream: Chain
 }
 
 /** Lines of talk that one conversation id may hold at a time: the main one, sub-agents, a title request. */
@@ -46,7 +54,8 @@ export class PrefixMeter {
     if (this.#sessions.size > this.#maxSessions) this.#sessions.delete(this.#sessions.keys().next().value!)
 
     const index = bestContinuation(turns, client)
-    const turn: Turn = { client, upstream }
+    const clientChain = chainOf(client)
+    const turn: Turn = { client: clientChain, upstream: upstream === client ? clientChain : chainOf(upstream) }
     if (index === -1) {
       turns.push(turn)
       if (turns.length > chainsPerSession) turns.shift()
@@ -59,15 +68,24 @@ export class PrefixMeter {
   }
 }
 
+function chainOf(units: readonly PromptUnit[]): Chain {
+  return {
+    names: units.map((unit) => unit.name),
+    digests: units.map((unit) => unit.digest),
+    bytes: units.map((unit) => unit.bytes),
+  }
+}
+
 /** The remembered turn that shares most units at equal positions, if that is at least half of it. */
 function bestContinuation(turns: readonly Turn[], client: readonly PromptUnit[]): number {
   let best = -1
   let bestShared = 0
   for (const [index, turn] of turns.entries()) {
     let shared = 0
-    for (const [i, unit] of turn.client.entries()) if (client[i]?.digest === unit.digest) shared++
+    const { digests } = turn.client
+    for (const [i, digest] of digests.entries()) if (client[i]?.digest === digest) shared++
     // `>=` prefers the later turn: of two equal ones the newer is the one being continued.
-    if (shared * 2 >= turn.client.length && shared >= bestShared && shared > 0) {
+    if (shared * 2 >= digests.length && shared >= bestShared && shared > 0) {
       best = index
       bestShared = shared
     }
@@ -76,10 +94,10 @@ function bestContinuation(turns: readonly Turn[], client: readonly PromptUnit[])
 }
 
 function read(earlier: Turn, now: Turn): PrefixReading {
-  const totalBytes = earlier.upstream.reduce((sum, unit) => sum + unit.bytes, 0)
+  const totalBytes = sum(earlier.upstream.bytes)
   const broken = firstDifference(earlier.upstream, now.upstream)
   if (broken === -1) return { keptBytes: totalBytes, totalBytes, breakCause: null }
-  const keptBytes = earlier.upstream.slice(0, broken).reduce((sum, unit) => sum + unit.bytes, 0)
+  const keptBytes = sum(earlier.upstream.bytes.slice(0, broken))
   const clientBroken = firstDifference(earlier.client, now.client)
   return {
     keptBytes,
@@ -91,16 +109,20 @@ function read(earlier: Turn, now: Turn): PrefixReading {
   }
 }
 
-/** Index of the first earlier unit that the new chain does not repeat; -1 when it repeats them all. */
-function firstDifference(earlier: readonly PromptUnit[], now: readonly PromptUnit[]): number {
-  return earlier.findIndex((unit, i) => now[i]?.digest !== unit.digest)
+function sum(values: readonly number[]): number {
+  return values.reduce((total, value) => total + value, 0)
 }
 
-function describe(earlier: readonly PromptUnit[], now: readonly PromptUnit[], index: number): string {
-  const before = earlier[index]!
-  const after = now[index]
-  if (!after) return `${before.name} and what followed were removed`
-  const movedTo = now.findIndex((unit) => unit.digest === before.digest)
-  if (movedTo > index) return `${after.name} was put before ${before.name}`
-  return before.name === after.name ? `${before.name} changed` : `${before.name} was replaced by ${after.name}`
+/** Index of the first earlier unit that the new chain does not repeat; -1 when it repeats them all. */
+function firstDifference(earlier: Chain, now: Chain): number {
+  return earlier.digests.findIndex((digest, i) => now.digests[i] !== digest)
+}
+
+function describe(earlier: Chain, now: Chain, index: number): string {
+  const before = earlier.names[index]!
+  const after = now.names[index]
+  if (after === undefined) return `${before} and what followed were removed`
+  const movedTo = now.digests.indexOf(earlier.digests[index]!)
+  if (movedTo > index) return `${after} was put before ${before}`
+  return before === after ? `${before} changed` : `${before} was replaced by ${after}`
 }

@@ -11,7 +11,8 @@ import type { Protocol } from '@portolan/wire'
 export interface PromptUnit {
   /** Where it stands, in the protocol's own words: `tools`, `system`, `messages[3] (user)`. */
   readonly name: string
-  readonly digest: string
+  /** The first 48 bits of SHA-1: a number needs no room of its own, and chains compare at equal positions only. */
+  readonly digest: number
   /** Bytes of its text: the weight of this unit in the share kept. */
   readonly bytes: number
 }
@@ -23,11 +24,38 @@ export function promptUnits(protocol: Protocol, body: Body): PromptUnit[] {
   if (isNonEmpty(body['tools'])) units.push(unit('tools', body['tools']))
   if (protocol === 'messages' && body['system'] !== undefined) units.push(unit('system', textBlocks(body['system'])))
   if (protocol === 'responses' && body['instructions']) units.push(unit('instructions', body['instructions']))
-  const [listName, list] =
-    protocol === 'responses' ? ['input', inputItems(body['input'])] : ['messages', body['messages']]
+  const listName = protocol === 'responses' ? 'input' : 'messages'
+  const list = protocol === 'responses' ? inputItems(body['input']) : body['messages']
   if (!Array.isArray(list)) return units
-  for (const [index, element] of list.entries()) units.push(unit(`${listName}[${index}] (${roleOf(element)})`, element))
+  for (const [index, element] of list.entries()) units.push(unit(unitName(listName, index, roleOf(element)), element))
   return units
+}
+
+/** Names outlive their requests in the meter, so the usual ones exist once: by list and role, then by index. */
+const usualRoles = [
+  'user',
+  'assistant',
+  'system',
+  'developer',
+  'tool',
+  'reasoning',
+  'function_call',
+  'function_call_output',
+]
+const usualNames = {
+  messages: new Map(usualRoles.map((role) => [role, [] as string[]])),
+  input: new Map(usualRoles.map((role) => [role, [] as string[]])),
+}
+const sharedIndexes = 1000
+
+function unitName(list: 'messages' | 'input', index: number, role: string): string {
+  const shared = index < sharedIndexes ? usualNames[list].get(role) : undefined
+  return shared?.[index] ?? remembered(shared, index, `${list}[${index}] (${role})`)
+}
+
+function remembered(names: string[] | undefined, index: number, name: string): string {
+  if (names) names[index] = name
+  return name
 }
 
 function inputItems(input: unknown): unknown {
@@ -42,7 +70,11 @@ function roleOf(element: unknown): string {
 
 function unit(name: string, value: unknown): PromptUnit {
   const text = plainText(value) ?? markedText(value)
-  return { name, digest: hash('sha1', text, 'base64'), bytes: Buffer.byteLength(text) }
+  return { name, digest: digestOf(text), bytes: Buffer.byteLength(text) }
+}
+
+export function digestOf(text: string | Buffer): number {
+  return parseInt(hash('sha1', text, 'hex').slice(0, 12), 16)
 }
 
 /**
