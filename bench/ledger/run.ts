@@ -53,6 +53,8 @@ function makeRow(index: number): LedgerRow {
   return {
     requestId: `req_${startedAtMs.toString(36)}${index.toString(36).padStart(7, '0')}k3n9`,
     keyId: `key_${(index % 20).toString(16).padStart(16, '0')}`,
+    team: `team-${index % 5}`,
+    tag: index % 3 === 0 ? null : `tag-${index % 3}`,
     sessionId: `session-${Math.floor(index / 30)}`,
     door: 'messages',
     path: '/v1/messages',

@@ -47,6 +47,16 @@ export const storeErrors = {
     summary: 'A row holds a value that its column cannot take.',
     remedy: 'Correct the field named in the message; the other rows of the batch were written.',
   },
+  STORE_NO_ROW: {
+    kind: 'not-found',
+    summary: 'The ledger has no row by that request id; it may be in an archive.',
+    remedy: '`portolan usage --last 20` shows request ids. Rows in an archive cannot be corrected any more.',
+  },
+  STORE_ARCHIVE: {
+    kind: 'internal',
+    summary: 'An archive of ledger rows could not be written, or does not hold what it must.',
+    remedy: 'The rows are still in the ledger. Check the directory, or restore the file named in the message.',
+  },
   STORE_FAILED: {
     kind: 'internal',
     summary: 'The database refused an operation for another reason, given in the message.',

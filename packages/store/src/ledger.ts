@@ -3,10 +3,11 @@
  *
  * An adapter commits a batch of rows and their rollups in one transaction and ignores a request id that is
  * already there, so that a batch may be sent again after a crash. Rows are never changed; corrections are
- * rows of their own. Charts read rollups only, never the rows.
+ * entries of their own (`corrections.ts`). Charts read rollups only, never the rows.
  */
-import type { CostTier, UsageRecord } from '@portolan/meter'
+import { costTiers, type CostTier, type UsageRecord } from '@portolan/meter'
 import type { Protocol } from '@portolan/wire'
+import type { Correction, CorrectionInput } from './corrections.ts'
 
 /**
  * `ok` answered; `error` the upstream or we failed; `aborted` the caller left; `refused` never sent upstream
@@ -20,6 +21,10 @@ export interface LedgerRow {
   readonly requestId: string
   /** Null: the request carried no key that we know. */
   readonly keyId: string | null
+  /** Who pays: the team of the key at the time of the request. Null: none. */
+  readonly team: string | null
+  /** What the caller filed the request under; see `boundedTag`. */
+  readonly tag: string | null
   readonly sessionId: string | null
   /** The protocol the caller spoke; null for paths outside the three doors. */
   readonly door: Protocol | null
@@ -72,18 +77,23 @@ export interface AppendResult {
   readonly ignored: number
 }
 
-export type UsageGroup = 'model' | 'key' | 'upstream' | 'day' | 'hour' | 'status'
+export const usageGroups = ['model', 'key', 'team', 'tag', 'upstream', 'status', 'month', 'day', 'hour'] as const
+
+export type UsageGroup = (typeof usageGroups)[number]
 
 export interface UsageQuery {
   /** Inclusive, Unix ms; rounded down to the hour, since rollups are hourly. */
   readonly fromMs?: number
   /** Exclusive, Unix ms; rounded up to the hour. */
   readonly untilMs?: number
-  /** Days are UTC days. Empty: one line per currency. */
+  /** Days and months are those of UTC. Empty: one line per currency. */
   readonly groupBy: readonly UsageGroup[]
   readonly keyId?: string
+  readonly team?: string
+  readonly tag?: string
   readonly model?: string
   readonly upstream?: string
+  readonly status?: RequestStatus
 }
 
 /**
@@ -97,10 +107,14 @@ export interface UsageLine {
   readonly requests: number
   readonly requestsUnpriced: number
   readonly requestsWithoutUsage: number
+  /** Requests whose counts are our estimate, and what they cost; in the other sums as well. */
+  readonly requestsEstimated: number
+  readonly estimatedNanos: bigint
   readonly inputTokens: number
   readonly hitTokens: number
   readonly missTokens: number
   readonly writtenTokens: number
+  readonly written1hTokens: number
   readonly outputTokens: number
   readonly reasoningTokens: number
   readonly costNanos: bigint
@@ -114,11 +128,33 @@ export interface Ledger {
    * @throws {StoreError} nothing was written.
    */
   append(rows: readonly LedgerRow[]): AppendResult | Promise<AppendResult>
+  /**
+   * Commits corrections and what they change in the rollups together, all or nothing; an id that is already there
+   * is ignored. Later corrections of a row replace earlier ones.
+   *
+   * @throws {StoreError} STORE_NO_ROW when a row is not there (or only in an archive); nothing was written.
+   */
+  correct(corrections: readonly CorrectionInput[]): AppendResult | Promise<AppendResult>
+  /** Oldest first. */
+  corrections(requestId: string): readonly Correction[] | Promise<readonly Correction[]>
   usage(query: UsageQuery): readonly UsageLine[] | Promise<readonly UsageLine[]>
   /** The newest rows, newest first. */
   recent(limit: number, filter?: { readonly keyId?: string }): readonly LedgerRow[] | Promise<readonly LedgerRow[]>
+  /** As it was appended; `correctedRow` says what stands now. */
   find(requestId: string): LedgerRow | null | Promise<LedgerRow | null>
 }
+
+const longestTag = 64
+
+/**
+ * A caller's tag as the ledger files it: one word of letters, digits and `. _ : / -`, at most 64 long; null when it is
+ * none. How many different tags a key may have is the ledger's rule: past it they are filed under `otherTag`.
+ */
+export function boundedTag(text: string | undefined): string | null {
+  return text !== undefined && text.length <= longestTag && /^[\w.:/-]+$/.test(text) ? text : null
+}
+
+export const otherTag = '(other)'
 
 const longestRequestId = 128
 const largestInteger = 2n ** 63n - 1n
@@ -128,9 +164,23 @@ export function rowProblem(row: LedgerRow): string | null {
   if (row.requestId.length === 0 || row.requestId.length > longestRequestId)
     return `requestId has ${row.requestId.length} characters; 1 to ${longestRequestId} are allowed.`
   if (!Number.isSafeInteger(Math.round(row.startedAtMs))) return `startedAtMs is ${row.startedAtMs}.`
-  for (const nanos of [row.costNanos, ...Object.values(row.tierNanos ?? {})])
-    if (nanos !== null && (nanos > largestInteger || nanos < -largestInteger))
-      return `An amount of ${nanos} nanos does not fit 64 bits.`
-  if (row.costNanos !== null && row.currency === null) return 'costNanos has no currency.'
+  return amountProblem(row)
+}
+
+/** Amounts must fit the engines' integers, and have a currency. */
+export function amountProblem({
+  costNanos,
+  tierNanos,
+  currency,
+}: Pick<LedgerRow, 'costNanos' | 'tierNanos' | 'currency'>): string | null {
+  if (!fits(costNanos)) return `An amount of ${costNanos} nanos does not fit 64 bits.`
+  if (tierNanos !== null)
+    for (const tier of costTiers)
+      if (!fits(tierNanos[tier])) return `An amount of ${tierNanos[tier]} nanos does not fit 64 bits.`
+  if (costNanos !== null && currency === null) return 'costNanos has no currency.'
   return null
+}
+
+function fits(nanos: bigint | null): boolean {
+  return nanos === null || (nanos <= largestInteger && nanos >= -largestInteger)
 }

@@ -1,7 +1,16 @@
 /** What every ledger adapter must do. Called with a fresh, empty ledger for each case. */
 import assert from 'node:assert/strict'
 import { it } from 'node:test'
-import { StoreError, type Ledger, type LedgerRow, type UsageLine } from '@portolan/store'
+import {
+  billingOf,
+  correctedRow,
+  otherTag,
+  StoreError,
+  type CorrectionInput,
+  type Ledger,
+  type LedgerRow,
+  type UsageLine,
+} from '@portolan/store'
 import { sampleRow, startOfHourMs } from './sample-row.ts'
 
 const hourMs = 3_600_000
@@ -206,6 +215,116 @@ export function ledgerConformance(open: () => Ledger | Promise<Ledger>): void {
     assert.deepEqual(await ledger.usage({ groupBy: [] }), [])
   })
 
+  it('corrects a row by an entry of its own: the row stays, sums move by the difference', async () => {
+    const ledger = await open()
+    const row = sampleRow('r1', { usage: { ...sampleRow('').usage, source: 'estimated' } })
+    await ledger.append([row, sampleRow('r2')])
+    const usage = { ...row.usage, outputTokens: 70, source: 'reported' } as const
+    const after = { ...billingOf(row), usage, costNanos: 224_400n, tierNanos: { ...tiers, output: 138_600n } }
+    const correction = { ...fix('fix-1', 'r1'), after }
+    assert.deepEqual(await ledger.correct([correction]), { inserted: 1, ignored: 0 })
+    assert.deepEqual(await ledger.find('r1'), row)
+    assert.deepEqual(await ledger.corrections('r1'), [{ ...correction, before: billingOf(row) }])
+    assert.deepEqual(correctedRow(row, await ledger.corrections('r1')), { ...row, ...after })
+    const [line] = await ledger.usage({ groupBy: [] })
+    assert.deepEqual(
+      [line?.requests, line?.requestsEstimated, line?.estimatedNanos, line?.outputTokens, line?.costNanos],
+      [2, 0, 0n, 120, 409_200n],
+    )
+    assert.equal(line?.tierNanos.output, 237_600n)
+  })
+
+  it('a correction sent twice counts once, a later one starts from the one before it', async () => {
+    const ledger = await open()
+    await ledger.append([sampleRow('r1')])
+    const to = (id: string, costNanos: bigint): CorrectionInput => ({
+      ...fix(id, 'r1'),
+      after: { ...billingOf(sampleRow('')), costNanos, tierNanos: null },
+    })
+    await ledger.correct([to('fix-1', 500n), to('fix-1', 900n)])
+    assert.deepEqual(await ledger.correct([to('fix-1', 900n), to('fix-2', 700n)]), { inserted: 1, ignored: 1 })
+    assert.deepEqual(
+      (await ledger.corrections('r1')).map(({ before, after }) => [before.costNanos, after.costNanos]),
+      [
+        [184_800n, 500n],
+        [500n, 700n],
+      ],
+    )
+    assert.equal((await ledger.usage({ groupBy: [] }))[0]?.costNanos, 700n)
+  })
+
+  it('a correction gives an unpriced row its price, in the currency of that price', async () => {
+    const ledger = await open()
+    const row = sampleRow('r1', { ...unpriced, unpricedReason: 'unknown-model' })
+    await ledger.append([row])
+    await ledger.correct([{ ...fix('fix-1', 'r1'), after: { ...billingOf(sampleRow('')), currency: 'CNY' } }])
+    const lines = await ledger.usage({ groupBy: ['model'] })
+    assert.deepEqual(
+      lines.map(({ currency, requests, requestsUnpriced, costNanos }) => [
+        currency,
+        requests,
+        requestsUnpriced,
+        costNanos,
+      ]),
+      [['CNY', 1, 0, 184_800n]],
+    )
+  })
+
+  it('refuses corrections of a row that is not there, and ones that nobody answers for, as a whole', async () => {
+    const ledger = await open()
+    await ledger.append([sampleRow('r1')])
+    const good = { ...fix('fix-1', 'r1'), after: { ...billingOf(sampleRow('')), costNanos: 1n, tierNanos: null } }
+    for (const [bad, code] of [
+      [{ ...good, correctionId: 'fix-2', requestId: 'r9' }, 'STORE_NO_ROW'],
+      [{ ...good, correctionId: 'fix-2', actor: ' ' }, 'STORE_BAD_ROW'],
+      [{ ...good, correctionId: 'fix-2', after: { ...good.after, currency: null } }, 'STORE_BAD_ROW'],
+    ] as const)
+      await assert.rejects(
+        async () => ledger.correct([good, bad]),
+        (error) => error instanceof StoreError && error.code === code,
+      )
+    assert.deepEqual(await ledger.corrections('r1'), [])
+    assert.equal((await ledger.usage({ groupBy: [] }))[0]?.costNanos, 184_800n)
+  })
+
+  it('sums by team, tag and month, and filters by them', async () => {
+    const ledger = await open()
+    await ledger.append([
+      sampleRow('r1', { tag: 'release-7' }),
+      sampleRow('r2', { team: 'blue', tag: 'release-7' }),
+      sampleRow('r3', { team: null, startedAtMs: Date.UTC(2026, 11, 1) }),
+    ])
+    const by = async (query: Parameters<Ledger['usage']>[0]): Promise<unknown[]> =>
+      (await ledger.usage(query)).map(({ group, requests }) => [...Object.values(group), requests])
+    assert.deepEqual(await by({ groupBy: ['team', 'tag'] }), [
+      [null, null, 1],
+      ['blue', 'release-7', 1],
+      ['red', 'release-7', 1],
+    ])
+    assert.deepEqual(await by({ groupBy: ['month'] }), [
+      ['2026-11', 2],
+      ['2026-12', 1],
+    ])
+    assert.deepEqual(await by({ groupBy: ['team'], tag: 'release-7', team: 'blue' }), [['blue', 1]])
+    assert.deepEqual(await by({ groupBy: [], status: 'cut' }), [])
+  })
+
+  it('files a key’s hundred-and-first tag under "(other)", and keeps it on the row', async () => {
+    const ledger = await open()
+    for (let batch = 0; batch < 6; batch++)
+      await ledger.append(
+        Array.from({ length: 20 }, (_, index) => sampleRow(`r${batch}-${index}`, { tag: `tag-${batch * 20 + index}` })),
+      )
+    await ledger.append([sampleRow('again', { tag: 'tag-7' }), sampleRow('theirs', { keyId: 'key_b', tag: 'tag-119' })])
+    const lines = await ledger.usage({ groupBy: ['tag'], keyId: 'key_a' })
+    assert.equal(lines.length, 101)
+    assert.equal(lines.find(({ group }) => group.tag === otherTag)?.requests, 20)
+    assert.equal(lines.find(({ group }) => group.tag === 'tag-7')?.requests, 2)
+    const late = await ledger.find('r5-19')
+    assert.deepEqual([late?.tag, late?.tags['tag']], [otherTag, 'tag-119'])
+    assert.equal((await ledger.find('theirs'))?.tag, 'tag-119')
+  })
+
   it('lists the newest rows first, of all keys or of one', async () => {
     const ledger = await open()
     await ledger.append([sampleRow('r1'), sampleRow('r2', { keyId: 'key_b' }), sampleRow('r3')])
@@ -234,6 +353,19 @@ export function ledgerConformance(open: () => Ledger | Promise<Ledger>): void {
     for (const groupBy of [[], ['hour', 'key'], ['model', 'status', 'day']] as const)
       assert.deepEqual(sumOf(await ledger.usage({ groupBy })), expected, groupBy.join())
   })
+}
+
+const tiers = { miss: 66_000n, hit: 19_800n, write5m: 0n, write1h: 0n, output: 99_000n }
+
+function fix(correctionId: string, requestId: string): Omit<CorrectionInput, 'after'> {
+  return {
+    correctionId,
+    requestId,
+    madeAtMs: startOfHourMs + 9 * hourMs,
+    actor: 'ana@example.org',
+    reason: 'the stream was cut before its usage came',
+    source: 'bill 2026-11, line 4',
+  }
 }
 
 function ids(rows: readonly LedgerRow[]): string[] {

@@ -26,6 +26,12 @@ class ListLedger implements Ledger {
     const result = { inserted: rows.length, ignored: 0 }
     return this.answersLater ? Promise.resolve(result) : result
   }
+  correct(): AppendResult {
+    return { inserted: 0, ignored: 0 }
+  }
+  corrections(): readonly [] {
+    return []
+  }
   usage(): readonly [] {
     return []
   }

@@ -7,6 +7,8 @@ export function sampleRow(requestId: string, changes: Partial<LedgerRow> = {}): 
   return {
     requestId,
     keyId: 'key_a',
+    team: 'red',
+    tag: null,
     sessionId: 'session-1',
     door: 'chat',
     path: '/v1/chat/completions',
@@ -49,7 +51,7 @@ export function sampleRow(requestId: string, changes: Partial<LedgerRow> = {}): 
     prefixBreakCause: null,
     translation: null,
     attempts: 1,
-    tags: { team: 'red' },
+    tags: { stage: 'test' },
     ...changes,
   }
 }

@@ -3,7 +3,7 @@
  */
 import type { Protocol } from '@portolan/wire'
 import { costOf, priceRequest, unknownUsage, zeroPrice, type RequestCost, type UsageRecord } from '@portolan/meter'
-import type { LedgerRow } from '@portolan/store'
+import { boundedTag, type LedgerRow } from '@portolan/store'
 import type { GatewayParts } from '../gateway.ts'
 import type { PrefixReading } from '../prefix/prefix-meter.ts'
 import type { RouteTarget } from '../route.ts'
@@ -48,6 +48,8 @@ export function ledgerRow(
   return {
     requestId: start.requestId,
     keyId: start.key.id,
+    team: start.key.teamId ?? null,
+    tag: boundedTag(tagHeader(inbound)),
     sessionId: facts.session,
     door: start.door.protocol,
     path: start.path,
@@ -81,6 +83,12 @@ export function ledgerRow(
     attempts: facts.attempts,
     tags: start.key.tags,
   }
+}
+
+/** What the caller files the request under: a task, a branch, a customer. */
+function tagHeader(inbound: Inbound | null): string | undefined {
+  const tag = inbound?.headers['x-portolan-tag']
+  return typeof tag === 'string' ? tag.trim() : undefined
 }
 
 /**
