@@ -22,6 +22,16 @@ export const cliErrors = {
     summary: 'An argument of the command has a value that it cannot take.',
     remedy: 'See `--help` of the command for an example.',
   },
+  CLI_BAD_PRICE_FILE: {
+    kind: 'invalid-request',
+    summary: 'A price file named in the configuration or on the command line cannot be used.',
+    remedy: '`portolan price lint <file>` names every place that is wrong.',
+  },
+  CLI_CANNOT_READ: {
+    kind: 'not-found',
+    summary: 'A file or address named on the command line cannot be read.',
+    remedy: 'Check the path or the address; the message says what the system answered.',
+  },
   CLI_DATA_DIRECTORY: {
     kind: 'internal',
     summary: 'The data directory cannot be used.',

@@ -4,6 +4,7 @@ import { GatewayError } from '@portolan/gateway'
 import type { ModelError } from '@portolan/model'
 import { StoreError } from '@portolan/store'
 import { UpstreamError } from '@portolan/upstream'
+import { priceCommands } from './commands/price-tree.ts'
 import { CliError, exitCodes } from './errors.ts'
 import { json } from './output.ts'
 
@@ -116,29 +117,7 @@ function commands(): Command {
     .option('--check', 'ask each upstream for its models')
     .action(async (options) => (await import('./commands/upstreams.ts')).upstreams(options))
 
-  const price = program.command('price').description('Look into the dated price book.')
-  add(
-    price.command('at').argument('<vendor>').argument('<model>'),
-    'The price in force at an instant.',
-    'portolan price at deepseek deepseek-v4-pro --date 2026-05-01T12:00:00Z',
-  )
-    .option('--date <instant>', 'ISO 8601; default: now')
-    .option('--currency <code>', 'price list', 'USD')
-    .option('--prompt-tokens <count>', 'size of the prompt, where prices depend on it', (text) =>
-      Number.parseInt(text, 10),
-    )
-    .action(async (vendor: string, model: string, options) =>
-      (await import('./commands/price.ts')).priceAtInstant(vendor, model, options),
-    )
-  add(
-    price.command('history').argument('<vendor>').argument('<model>'),
-    'Every dated price of a model.',
-    'portolan price history deepseek deepseek-v4-flash',
-  )
-    .option('--currency <code>', 'only this price list')
-    .action(async (vendor: string, model: string, options) =>
-      (await import('./commands/price.ts')).priceHistory(vendor, model, options),
-    )
+  priceCommands(program, add)
 
   modelCommands(program)
 

@@ -85,8 +85,11 @@ export interface GatewayParts {
 export interface Gateway {
   /** Where it listens, e.g. `http://127.0.0.1:4114`. */
   readonly url: string
-  /** Takes a new configuration for all requests that start from now on. Throws before changing anything if it is bad. */
-  reload(config: GatewayConfig): void
+  /**
+   * Takes a new configuration, and new prices where given, for all requests that start from now on. Throws before
+   * changing anything if it is bad.
+   */
+  reload(config: GatewayConfig, priceBook?: PriceBook): void
   /** No new work, answers in flight are finished (at most `limits.drainMs`), sockets closed. */
   drain(): Promise<void>
   readonly parts: GatewayParts
@@ -125,8 +128,8 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     get parts() {
       return parts
     },
-    reload(config) {
-      parts = makeParts(options, config, parts)
+    reload(config, priceBook = parts.priceBook) {
+      parts = makeParts({ ...options, priceBook }, config, parts)
     },
     async drain() {
       draining = true

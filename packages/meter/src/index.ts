@@ -24,6 +24,14 @@ export {
 } from './import/catalogue.ts'
 export { importLiteLlm } from './import/litellm.ts'
 export { importLlmPrices } from './import/llm-prices.ts'
+export {
+  importedFile,
+  mergeImport,
+  readImportedFile,
+  type CatalogueMerge,
+  type CatalogueOrigin,
+  type ImportedFile,
+} from './import/merge.ts'
 export { importModelsDev } from './import/models-dev.ts'
 export {
   isUnpriced,

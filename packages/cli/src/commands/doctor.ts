@@ -6,8 +6,8 @@ import { loadConfig } from '../config/load.ts'
 import { toGatewayConfig } from '../config/to-gateway.ts'
 import { exitCodes } from '../errors.ts'
 import { json } from '../output.ts'
+import { layersOf, readPriceBook } from '../price-files.ts'
 import { withData, type CommonOptions } from './open.ts'
-import { readPriceBook } from './up.ts'
 import { checkAll } from './upstreams.ts'
 
 interface Finding {
@@ -34,7 +34,13 @@ export async function doctor(options: CommonOptions): Promise<void> {
     'configuration',
     () => loadConfig(options.config ?? null).path ?? 'none; built-in defaults and the environment apply',
   )
-  await check('price book', () => `${readPriceBook().records.length} dated prices, as of ${readPriceBook().asOf}`)
+  await check('price book', () => {
+    const loaded = loadConfig(options.config ?? null)
+    const book = readPriceBook(loaded)
+    const layers = layersOf(book)
+    const total = layers.reduce((sum, records) => sum + records, 0)
+    return `${total} dated prices${layers.length > 1 ? `, asked in this order: ${layers.join(', ')}` : `, as of ${book.asOf}`}`
+  })
   await check('data directory', () =>
     withData(options, ({ path, store }) => {
       const { bavail, bsize } = statfsSync(path)

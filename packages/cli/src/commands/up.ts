@@ -1,12 +1,11 @@
 /** `portolan up`: the gateway in the foreground, until a signal. */
 import cluster from 'node:cluster'
 import { randomBytes } from 'node:crypto'
-import { readFileSync, watch, writeFileSync, type FSWatcher } from 'node:fs'
+import { watch, writeFileSync, type FSWatcher } from 'node:fs'
 import { join } from 'node:path'
 import { pino, type Logger } from 'pino'
 import { AggregatorRegistry } from 'prom-client'
 import { startGateway, type GatewayStore } from '@portolan/gateway'
-import { bundledPricesUrl, loadPriceBook, type PriceBook } from '@portolan/meter'
 import { keyRefusal, type LedgerWriter } from '@portolan/store'
 import { resolveUpstream } from '@portolan/upstream'
 import type { PrimaryMessage, WorkerMessage } from '../cluster/messages.ts'
@@ -18,6 +17,7 @@ import { dataPath, openDataDirectory, type DataDirectory } from '../data-directo
 import { exitCodes } from '../errors.ts'
 import { putBudgets, recoverBudgets, runningStore } from '../gateway-store.ts'
 import { json } from '../output.ts'
+import { readPriceBook } from '../price-files.ts'
 import { banner } from './banner.ts'
 
 export interface UpOptions {
@@ -92,7 +92,7 @@ async function oneProcess(
     config,
     store,
     sealer: data.sealer,
-    priceBook: readPriceBook(),
+    priceBook: readPriceBook(loaded),
     fixedPrices: (current) => fixedPrices(loaded.file, current),
     log,
     metricsText,
@@ -110,7 +110,7 @@ async function oneProcess(
       try {
         loaded = loadConfig(options.config ?? null)
         const next = toGatewayConfig(loaded, listenOverride(options))
-        gateway.reload(next)
+        gateway.reload(next, readPriceBook(loaded))
         putBudgets(data.store, next)
         log.warn({ upstreams: next.upstreams.map((upstream) => upstream.name) }, 'configuration reloaded')
       } catch (error) {
@@ -163,10 +163,6 @@ function logger(loaded: LoadedConfig): Logger {
 
 function listenOverride(options: UpOptions): ListenOverride {
   return { host: options.host, port: options.port, data: options.data }
-}
-
-export function readPriceBook(): PriceBook {
-  return loadPriceBook(readFileSync(bundledPricesUrl, 'utf8'))
 }
 
 /** A key for the first minute: only when there is none that works. Shown once, never stored. */

@@ -36,7 +36,9 @@ const upstream = z
         }),
       ])
       .optional()
-      .describe('A vendor of the price book, "free", or rates of your own per 1,000,000 tokens.'),
+      .describe(
+        'A vendor of the price book (own hardware: "self-hosted", see `price self-hosted`), "free", or rates of your own per 1,000,000 tokens.',
+      ),
     timeouts: z
       .strictObject({
         connectMs: milliseconds.optional().describe('Connection and TLS; default 10,000.'),
@@ -119,6 +121,19 @@ export const configSchema = z
       )
       .optional()
       .describe('Hard limits. A request whose largest possible bill does not fit is refused before it is sent.'),
+    prices: z
+      .strictObject({
+        overrides: z
+          .array(z.string().min(1))
+          .optional()
+          .describe('Price files of your own, asked first, in this order.'),
+        catalogues: z
+          .array(z.string().min(1))
+          .optional()
+          .describe('Imported catalogues, asked last: only for what nothing above prices.'),
+      })
+      .optional()
+      .describe('Price files beside the book that ships. See the guide to prices.'),
     limits: z
       .strictObject({
         bodyBytes: z.int().min(1024).optional().describe('Largest request body; default 64 MiB.'),

@@ -6,6 +6,7 @@
  * that a person confirmed, they are a file of their own beside it. A price of zero is skipped: a catalogue
  * writes 0 for "free" and for "unknown" alike.
  */
+import { createHash } from 'node:crypto'
 import { compare, formatDecimal, multiply, parseDecimal, zero, type Decimal } from '../decimal.ts'
 import { MeterError } from '../errors.ts'
 import { isUnpriced, priceAt, type PriceBook } from '../price-book.ts'
@@ -98,7 +99,7 @@ export class CatalogueBuilder {
     const content = JSON.stringify(schedule)
     const known = this.#schedules.get(content)
     if (known !== undefined) return known.id
-    const id = `${source}-peak-${this.#schedules.size + 1}`
+    const id = `${source}-peak-${createHash('sha256').update(content).digest('hex').slice(0, 8)}`
     this.#schedules.set(content, { id, schedule })
     return id
   }

@@ -43,7 +43,7 @@ export function importLiteLlm(text: string, options: ImportOptions): CatalogueIm
   return builder.result([
     'since when a price is in force, and what it was before',
     'promotions, announcements and withdrawals',
-    'peak hours and calendars',
+    'peak hours in the vendor’s own time zone, and its holidays',
     'lists in a currency other than US dollars',
     'cache minimums, block sizes and storage fees',
   ])
