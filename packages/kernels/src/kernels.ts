@@ -82,12 +82,27 @@ export class Kernels {
     return new Inputs(this.arena, this.#pool, columns, tokens)
   }
 
-  /** `out[token * outStride + row] = sum over columns of W[row] x[token]`; `outStride` is `rows` by default. */
-  multiply(matrix: PlacedMatrix, inputs: Inputs, out: Float32Array, mode: NumericMode, outStride = matrix.rows): void {
+  /**
+   * `out[token * outStride + row] = sum over columns of W[row] x[token]`; `outStride` is `rows` by default.
+   *
+   * @param first which of the loaded tokens, `tokens` of them: tokens of one expert among those of all
+   */
+  multiply(
+    matrix: PlacedMatrix,
+    inputs: Inputs,
+    out: Float32Array,
+    mode: NumericMode,
+    outStride = matrix.rows,
+    first = 0,
+    tokens = inputs.tokens - first,
+  ): void {
     if (inputs.columns !== matrix.columns || outStride < matrix.rows) {
       throw new KernelError('KERNELS_SHAPE', `Inputs of ${inputs.columns} for a matrix of ${matrix.columns} columns.`)
     }
-    const { tokens, padded } = inputs
+    if (first < 0 || tokens < 0 || first + tokens > inputs.tokens) {
+      throw new KernelError('KERNELS_SHAPE', `Inputs ${first} to ${first + tokens} of ${inputs.tokens} do not exist.`)
+    }
+    const { padded } = inputs
     if (tokens === 0) return
     const outAt = this.arena.addressOf(out, (tokens - 1) * outStride + matrix.rows, 'An output')
     const [kernel, form] = products[matrix.format][mode]
@@ -104,12 +119,12 @@ export class Kernels {
           matrix.rows,
           padded,
           count,
-          at + from * 128 * cell,
-          scalesAt + from * Math.ceil(padded / 128) * 4,
-          startsAt + from * (padded / 32) * 4,
+          at + (first + from) * 128 * cell,
+          scalesAt + (first + from) * Math.ceil(padded / 128) * 4,
+          startsAt + (first + from) * (padded / 32) * 4,
           outAt + from * outStride * 4,
           outStride,
-          tokens * 128 * cell,
+          inputs.tokens * 128 * cell,
         ],
         panels,
         this.#pool.grainFor(panels),
@@ -270,7 +285,8 @@ export class Kernels {
    * Indexer scores `sum over heads of weight * max(0, q . row)` of packed queries and rows.
    *
    * @param queries [heads, packed row], as the cache packs index rows
-   * @param rows    addresses of the rows, or the rows themselves one after another
+   * @param rows     addresses of the rows, or the rows themselves one after another
+   * @param pageRows when given, `rows` are addresses of pages of so many rows, a multiple of 16
    */
   indexScores(
     queries: Uint8Array,
@@ -280,6 +296,7 @@ export class Kernels {
     rows: Int32Array | Uint8Array,
     count: number,
     out: Float32Array,
+    pageRows = 0,
   ): void {
     if (dims % 32 !== 0) throw new KernelError('KERNELS_SHAPE', `Index rows of ${dims} are not runs of 32.`)
     const rowBytes = dims / 2 + dims / 32
@@ -287,12 +304,15 @@ export class Kernels {
       throw new KernelError('KERNELS_SHAPE', `${heads} index heads of ${dims} need more scratch memory.`)
     }
     const listed = rows instanceof Int32Array
-    const rowsAt = this.arena.addressOf(rows, listed ? count : count * rowBytes, 'Index rows')
+    if (pageRows % 16 !== 0 || (pageRows > 0 && !listed))
+      throw new KernelError('KERNELS_SHAPE', `Pages of ${pageRows} rows: allowed are lists of multiples of 16.`)
+    const entries = pageRows === 0 ? count : Math.ceil(count / pageRows)
+    const rowsAt = this.arena.addressOf(rows, listed ? entries : count * rowBytes, 'Index rows')
     const queriesAt = this.arena.addressOf(queries, heads * rowBytes, 'Index queries')
     const weightsAt = this.arena.addressOf(weights, heads, 'Index weights')
     const outAt = this.arena.addressOf(out, count, 'Scores')
     const tiles = Math.ceil(count / 16)
-    const values = [queriesAt, weightsAt, heads, dims, listed ? 0 : rowsAt, listed ? rowsAt : 0, count, outAt]
+    const values = [queriesAt, weightsAt, heads, dims, listed ? 0 : rowsAt, listed ? rowsAt : 0, count, outAt, pageRows]
     this.#pool.add('indexScores', values, tiles, this.#pool.grainFor(tiles))
     this.#done()
   }
@@ -304,6 +324,77 @@ export class Kernels {
     if (this.#scratchBytes < 262_144) throw new KernelError('KERNELS_SHAPE', 'Choosing needs 256 KB of scratch memory.')
     this.#pool.add('chooseBest', [scoresAt, count, wanted, outAt], 1, 1)
     this.#done()
+  }
+
+  /**
+   * Rounds dimensions `first .. first + dims` of every row of `stride` numbers to E4M3 and back, in place, each
+   * `block` of them with a power-of-two scale of its own.
+   */
+  round(values: Float32Array, rows: number, stride: number, first: number, dims: number, block: number): void {
+    if (first + dims > stride || block % 4 !== 0 || block === 0)
+      throw new KernelError('KERNELS_SHAPE', `Rows of ${stride} have no ${dims} dimensions in blocks of ${block}.`)
+    const at = this.arena.addressOf(values, rows * stride, 'Values')
+    this.#rows('roundRows', [at, stride, first, dims, block], rows)
+  }
+
+  /** Walsh-Hadamard transform of each row in place, lengths kept; `width` is a power of two. */
+  transform(values: Float32Array, rows: number, width: number): void {
+    if (width < 1 || (width & (width - 1)) !== 0)
+      throw new KernelError('KERNELS_SHAPE', `Rows of ${width} are not a power of two wide.`)
+    this.#rows('transformRows', [this.arena.addressOf(values, rows * width, 'Values'), width], rows)
+  }
+
+  /** Packs attention rows [rows, width] to `addresses` in this memory, as `attend` reads them. */
+  packAttention(values: Float32Array, rows: number, width: number, rotating: number, addresses: Int32Array): void {
+    const at = this.arena.addressOf(values, rows * width, 'Values')
+    const addressesAt = this.arena.addressOf(addresses, rows, 'Row addresses')
+    this.#rows('packAttention', [at, width, rotating, addressesAt], rows)
+  }
+
+  /** Packs index rows or queries [rows, dims] to addresses, or one after another into bytes. */
+  packIndex(values: Float32Array, rows: number, dims: number, to: Int32Array | Uint8Array): void {
+    if (dims % 32 !== 0) throw new KernelError('KERNELS_SHAPE', `Index rows of ${dims} are not runs of 32.`)
+    const at = this.arena.addressOf(values, rows * dims, 'Values')
+    const listed = to instanceof Int32Array
+    const toAt = this.arena.addressOf(to, listed ? rows : rows * (dims / 2 + dims / 32), 'Packed rows')
+    this.#rows('packIndex', [at, dims, listed ? toAt : 0, listed ? 0 : toAt], rows)
+  }
+
+  /**
+   * Feeds tokens of one sequence to a compressor: softmax over the tokens of each group, channel by channel.
+   *
+   * @param values [tokens, width]; width is the row's dimensions, twice that when groups overlap
+   * @param state  open group, values and gates [ratio, width], and with overlap stream A of the group before,
+   *               values and gates [ratio, row]; advanced in place. Gates of minus infinity weigh nothing.
+   * @param out    a row for each group that these tokens complete
+   */
+  pool(
+    values: Float32Array,
+    gates: Float32Array,
+    state: Float32Array,
+    bias: Float32Array,
+    group: { readonly ratio: number; readonly overlaps: boolean; readonly rowDims: number },
+    position: number,
+    tokens: number,
+    out: Float32Array,
+  ): void {
+    const { ratio, overlaps, rowDims } = group
+    if (rowDims % 4 !== 0) throw new KernelError('KERNELS_SHAPE', `Pooled rows of ${rowDims} are not a multiple of 4.`)
+    const width = overlaps ? 2 * rowDims : rowDims
+    const completed = Math.floor((position + tokens) / ratio) - Math.floor(position / ratio)
+    const integers = [
+      this.arena.addressOf(values, tokens * width, 'Values'),
+      this.arena.addressOf(gates, tokens * width, 'Gates'),
+      this.arena.addressOf(state, 2 * ratio * (overlaps ? width + rowDims : width), 'An open group'),
+      this.arena.addressOf(bias, ratio * width, 'Position biases'),
+      ratio,
+      overlaps ? 1 : 0,
+      rowDims,
+      position,
+      tokens,
+      this.arena.addressOf(out, completed * rowDims, 'Pooled rows'),
+    ]
+    this.#rows('poolGroups', integers, rowDims / 4)
   }
 
   /** Reads `bytes` from the start of an allocation and keeps nothing: the bandwidth that kernels can see. */

@@ -159,7 +159,10 @@ function placeFp4(arena: Arena, matrix: StoredMatrix & { format: 'fp4' }): Place
   const to = arena.bytes(plan.panels * runs * 272)
   // Rows of padding are zero codes at scale one.
   to.fill(0)
-  const { rows, columns, codes, scales } = matrix
+  const { rows, columns, scales } = matrix
+  const codes = matrix.codes.byteOffset % 4 === 0 ? matrix.codes : matrix.codes.slice()
+  const words = new Uint32Array(codes.buffer, codes.byteOffset, codes.length / 4)
+  const wordsTo = new Uint32Array(to.buffer, to.byteOffset, to.length / 4)
   for (let panel = 0; panel < plan.panels; panel++) {
     for (let run = 0; run < runs; run++) {
       const at = (panel * runs + run) * 272
@@ -170,11 +173,10 @@ function placeFp4(arena: Arena, matrix: StoredMatrix & { format: 'fp4' }): Place
           continue
         }
         to[at + lane] = scaleByte(scales[row * runs + run]!)
-        const from = (row * columns) / 2 + run * 16
+        const from = (row * columns) / 8 + run * 4
         // Four bytes of a row (eight columns) go to lane `lane % 4` of vector `lane / 4` of their step.
-        const target = at + 16 + 4 * lane
-        for (let step = 0; step < 4; step++)
-          for (let byte = 0; byte < 4; byte++) to[target + 64 * step + byte] = codes[from + 4 * step + byte]!
+        const target = (at + 16) / 4 + lane
+        for (let step = 0; step < 4; step++) wordsTo[target + 16 * step] = words[from + step]!
       }
     }
   }

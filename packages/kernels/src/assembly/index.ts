@@ -1,5 +1,6 @@
 /** Exports of the module. Every kernel is (arguments, from, to, scratch); `to` is exclusive. */
 export { attend } from './attention'
+export { packAttention, packIndex, poolGroups, roundRows, transformRows } from './cache'
 export { chooseBest, indexScores } from './indexer'
 export { padFloats, quantiseInputs } from './inputs'
 export {

@@ -5,6 +5,7 @@
  * UE8M0 per 32), so the products of a run of 32 are integers and exact:
  *   0 queries [heads] packed | 4 head weights [heads] | 8 heads | 12 dimensions, a multiple of 32 | 16 rows
  *   20 row addresses [count], or bytes are consecutive from word 16 when this is 0 | 24 count | 28 out [count]
+ *   32 rows of a page, a multiple of 16: word 20 holds addresses of pages; 0 without pages
  * Scratch: rows as 0..24 in steps of four columns by 16 rows [dimensions / 4, 64 bytes] | scales [runs, 16]
  *   | one query: bytes, scales, starting sums.
  * chooseBest, one task: 0 scores | 4 count | 8 how many | 12 out, ascending. Scratch: 65536 counts.
@@ -16,6 +17,7 @@ export function indexScores(args: usize, lo: i32, hi: i32, scratch: usize): void
   const dims = load<i32>(args, 12)
   const list = load<usize>(args, 20)
   const count = load<i32>(args, 24)
+  const pageRows = load<i32>(args, 32)
   const runs = dims >> 5
   const rowBytes = <usize>((dims >> 1) + runs)
   const seven = v128.load(E2M1_SEVEN)
@@ -58,7 +60,12 @@ export function indexScores(args: usize, lo: i32, hi: i32, scratch: usize): void
     const filled = min(16, count - first)
     for (let lane = 0; lane < 16; lane++) {
       const row = first + min(lane, filled - 1)
-      const from = list == 0 ? load<usize>(args, 16) + <usize>row * rowBytes : load<usize>(list + ((<usize>row) << 2))
+      const from =
+        list == 0
+          ? load<usize>(args, 16) + <usize>row * rowBytes
+          : pageRows == 0
+            ? load<usize>(list + ((<usize>row) << 2))
+            : load<usize>(list + ((<usize>(row / pageRows)) << 2)) + <usize>(row % pageRows) * rowBytes
       // Nibbles are laid out now and looked up below, four rows to a vector.
       const to = words + ((<usize>lane) << 2)
       for (let step = 0; step < dims >> 3; step++)

@@ -85,8 +85,8 @@ export function productF32(args: usize, lo: i32, hi: i32, scratch: usize): void 
       let t1 = t0
       let t2 = t0
       let t3 = t0
-      let input = x
       for (let column = 0; column < columns; column += 128) {
+        let input = x + <usize>(column >> 7) * blockBytes
         const end = input + ((<usize>min(128, columns - column)) << 2)
         let a0 = f32x4.splat(0)
         let a1 = a0
@@ -146,8 +146,8 @@ export function productBf16(args: usize, lo: i32, hi: i32, scratch: usize): void
       let t1 = t0
       let t2 = t0
       let t3 = t0
-      let input = x
       for (let column = 0; column < columns; column += 128) {
+        let input = x + <usize>(column >> 7) * blockBytes
         const end = input + ((<usize>min(128, columns - column)) << 2)
         let a0 = f32x4.splat(0)
         let a1 = a0
@@ -209,8 +209,8 @@ export function productE4m3(args: usize, lo: i32, hi: i32, scratch: usize): void
       let t1 = t0
       let t2 = t0
       let t3 = t0
-      let input = x
       for (let column = 0; column < columns; column += 128) {
+        let input = x + <usize>(column >> 7) * blockBytes
         const end = input + ((<usize>min(128, columns - column)) << 2)
         let a0 = f32x4.splat(0)
         let a1 = a0
@@ -341,9 +341,9 @@ export function productBytesFast(args: usize, lo: i32, hi: i32, scratch: usize):
       let t1 = t0
       let t2 = t0
       let t3 = t0
-      let input = x
       let unitAt = load<usize>(args, 24)
       for (let column = 0; column < columns; column += 128) {
+        let input = x + <usize>(column >> 7) * blockBytes
         const end = input + <usize>min(128, columns - column)
         let a0 = v128.load(from)
         let a1 = v128.load(from, 16)
@@ -430,7 +430,6 @@ export function productE2m1Fast(args: usize, lo: i32, hi: i32, scratch: usize): 
       let t1 = t0
       let t2 = t0
       let t3 = t0
-      let input = x
       let startAt = load<usize>(args, 28)
       const unitsAt = load<usize>(args, 24)
       for (let run = 0; run < runs; run++) {
@@ -440,6 +439,7 @@ export function productE2m1Fast(args: usize, lo: i32, hi: i32, scratch: usize): 
         let a3 = a0
         startAt += 4
         const scales = v128.load(from)
+        let input = x + <usize>(run >> 2) * blockBytes + <usize>((run & 3) << 5)
         const end = input + 32
         for (; input < end; input += 8) {
           const even = v128.load32_splat(input)
