@@ -57,7 +57,7 @@ const detectors: readonly Detector[] = [
     // `Authorization: Bearer x`, `password = x`, `api_key: "x"` in running text; group 1 is what stays.
     pattern:
       /(?<!\w)((?:bearer\s{1,4}|(?:pass(?:word|wd|phrase)|secret|api[ _-]?key|access[_-]?key|(?:access|refresh|auth)[_-]?token|client[_-]?secret|private[_-]?key)["']?\s{0,4}(?:[:=]|is)\s{0,4}["']?))([^\s"',;<>]{6,400})/gi,
-    accept: (match) => whole(match, match[2]!),
+    accept: (match) => whole(match, match[2]),
   },
   {
     class: 'EMAIL',

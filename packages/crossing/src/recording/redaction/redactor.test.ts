@@ -54,7 +54,7 @@ describe('redaction', () => {
     const second = redactor().redact({
       request: askedOf([
         user('Write to Ada@Example.com or call +1 415-555-0132.'),
-        called('c1', 'send', '{"to": "ada@example.com", "phone":"+14155550132"}') as never,
+        called('c1', 'send', '{"to": "ada@example.com", "phone":"+14155550132"}'),
         returned('c1', '{"sent":"ada@example.com"}'),
       ]),
       response: answered([said('Done: ada@example.com')]),
@@ -95,8 +95,8 @@ describe('redaction', () => {
     }).redact({
       request: askedOf([
         user('Use hunter2hunter2 for Grace Hopper.'),
-        called('c1', 'login', '{"password":"hunter2hunter2"}') as never,
-        called('c2', 'crm_get', '{"id":7}') as never,
+        called('c1', 'login', '{"password":"hunter2hunter2"}'),
+        called('c2', 'crm_get', '{"id":7}'),
         returned('c2', '{"customer":{"name":"Grace Hopper"}}'),
       ]),
       response: answered([said('Grace Hopper is logged in.')]),
@@ -162,7 +162,7 @@ describe('redaction', () => {
       ':'.repeat(300_000),
       '-----BEGIN PRIVATE KEY-----'.repeat(3000),
     ])
-      redactor().redact({ request: askedOf([user(text), called('c', 't', text) as never]), response: null })
+      redactor().redact({ request: askedOf([user(text), called('c', 't', text)]), response: null })
     assert.ok(performance.now() - started < 2500, `${performance.now() - started} ms`)
   })
 })

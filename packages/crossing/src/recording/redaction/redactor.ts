@@ -121,7 +121,9 @@ const alphabet = '23456789abcdefghijkmnpqrstuvwxyz'
 function termPattern(terms: readonly string[], flags: string): RegExp | null {
   const usable = [...new Set(terms.filter((term) => term.length >= shortestTerm))]
   if (usable.length === 0) return null
-  const alternatives = usable.sort((a, b) => b.length - a.length).map((term) => RegExp.escape(term))
+  const alternatives = usable
+    .sort((a, b) => b.length - a.length)
+    .map((term) => term.replace(/[\\^$.*+?()[\]{}|/]/g, '\\$&'))
   return new RegExp(`(?<![\\p{L}\\d])(?:${alternatives.join('|')})(?![\\p{L}\\d])`, flags)
 }
 
