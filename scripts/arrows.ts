@@ -111,6 +111,11 @@ export const vendorAllowances: readonly VendorAllowance[] = [
     why: 'response headers handed to the caller',
   },
   {
+    file: 'packages/gateway/src/limits/headers.ts',
+    text: /anthropic-ratelimit-/,
+    why: "the Messages protocol's rate-limit headers",
+  },
+  {
     file: 'packages/gateway/src/session.ts',
     text: /'x-claude-code-session-id'/,
     why: 'data: a header in which a client names its conversation',

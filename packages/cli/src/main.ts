@@ -76,13 +76,24 @@ function commands(): Command {
   add(
     keys.command('create').argument('<name>', 'for people; need not be unique'),
     'Make a key. Its secret is shown once.',
-    "portolan keys create ci --models 'deepseek-*' --days 30",
+    "portolan keys create ci --team red --models 'deepseek-*' --days 30",
   )
+    .option('--team <team>', 'a team of the configuration; its limits hold the key')
     .option('--models <globs>', 'comma-separated model names the key may use; default: all')
     .addOption(new Option('--days <days>', 'days until the key expires').argParser(wholeDays))
     .action(async (name: string, options) => (await import('./commands/keys.ts')).createKey(name, options))
   add(keys.command('list'), 'Show all keys, without their secrets.', 'portolan keys list --json').action(
     async (options) => (await import('./commands/keys.ts')).listKeys(options),
+  )
+  add(
+    keys
+      .command('move')
+      .argument('<id>', 'id of the key, from `keys list`')
+      .argument('[team]', 'default: out of its team'),
+    'Put a key into a team, or take it out.',
+    'portolan keys move key_3fa9 red',
+  ).action(async (id: string, team: string | undefined, options) =>
+    (await import('./commands/keys.ts')).moveKey(id, team ?? null, options),
   )
   add(
     keys.command('revoke').argument('<id>', 'id of the key, from `keys list`'),

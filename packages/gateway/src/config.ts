@@ -16,15 +16,6 @@ export interface ModelConfig {
   readonly tokenizer: string | null
 }
 
-/** A hard limit on what keys may spend. The store keeps its counter. */
-export interface BudgetConfig {
-  readonly id: string
-  readonly limitNanos: bigint
-  readonly period: 'day' | 'month' | 'total'
-  /** Names or ids of keys; empty: every key. */
-  readonly keys: readonly string[]
-}
-
 export interface GatewayLimits {
   /** Largest request body after decoding. */
   readonly bodyBytes: number
@@ -41,7 +32,6 @@ export interface GatewayConfig {
   readonly upstreams: readonly UpstreamConfig[]
   readonly models: readonly ModelConfig[]
   readonly limits: GatewayLimits
-  readonly budgets: readonly BudgetConfig[]
   /** Streams that are silent this long get a keep-alive, and again as often. 0: never. */
   readonly keepAliveMs: number
   /** How long a conversation is drawn to the upstream that answered it last. */
@@ -60,7 +50,6 @@ export const defaultLimits: GatewayLimits = {
 export const defaultConfig: Omit<GatewayConfig, 'upstreams' | 'models'> = {
   listen: { host: '127.0.0.1', port: 4114 },
   limits: defaultLimits,
-  budgets: [],
   keepAliveMs: 10_000,
   affinityMs: 3_600_000,
   currency: 'USD',

@@ -89,8 +89,13 @@ export const gatewayErrors = {
   },
   GATEWAY_BUDGET_SPENT: {
     kind: 'rate-limit',
-    summary: 'A budget of this key has no room for the largest bill that the request can come to.',
-    remedy: 'Wait until the budget resets, ask for fewer output tokens, or raise its limit.',
+    summary: 'A budget of this key has no room for the most that the request can come to.',
+    remedy: 'Wait until the time in the message, ask for fewer output tokens, or have the limit raised.',
+  },
+  GATEWAY_RATE_LIMITED: {
+    kind: 'rate-limit',
+    summary: 'A rate limit of this key has no room now.',
+    remedy: 'Retry after the time in `retry-after`; the rate-limit headers say where the key stands.',
   },
   GATEWAY_BUDGET_UNPRICED: {
     kind: 'billing',

@@ -10,11 +10,13 @@ import { HttpClient, RetryBudget, resolveUpstream, type Upstream } from '@portol
 import {
   hashSecret,
   keyRefusal,
+  type KeyLimits,
   type KeyRecord,
   type LedgerRow,
   type RememberedCall,
   type ReserveInput,
   type ReserveResult,
+  type SettleInput,
 } from '@portolan/store'
 import type { Price, PriceBook } from '@portolan/meter'
 import type { GatewayConfig } from './config.ts'
@@ -39,10 +41,12 @@ export interface GatewayStore {
   append(row: LedgerRow): Promise<void>
   recall(callId: string, tenantId: string): RememberedCall | null
   remember(callId: string, tenantId: string, call: RememberedCall): void
-  /** One step for all budgets, or for none. */
+  /** `noLimits` itself where nothing holds the key: one look-up a request. */
+  limitsOf(key: KeyRecord): KeyLimits
+  /** One step for all budgets and rate limits, or for none. */
   reserve(input: ReserveInput): ReserveResult
-  /** Gives the reservation back and counts what the request cost; null: not known, so all of it. */
-  settleBudgets(requestId: string, costNanos: bigint | null): void
+  /** Gives the reservation back and counts what the request came to. */
+  settleLimits(input: Omit<SettleInput, 'nowMs'>): void
   /** Null while rows can be written; else why not. */
   trouble(): string | null
 }
@@ -57,6 +61,8 @@ export interface GatewayOptions {
   readonly log: Logger
   /** Unix milliseconds. */
   readonly now?: () => number
+  /** Names this process on its reservations; default: one nobody looks for. */
+  readonly owner?: string
   /** What `/metrics` says instead of this process's own numbers: all workers' together. */
   readonly metricsText?: () => Promise<string>
 }
@@ -79,7 +85,7 @@ export interface GatewayParts {
   readonly log: Logger
   readonly now: () => number
   readonly metricsText: (() => Promise<string>) | null
-  readonly budgetsOf: (key: KeyRecord) => readonly string[]
+  readonly owner: string
 }
 
 export interface Gateway {
@@ -172,10 +178,7 @@ function makeParts(options: GatewayOptions, config: GatewayConfig, before: Gatew
     log: options.log,
     now,
     metricsText: options.metricsText ?? null,
-    budgetsOf: ({ id, name }) =>
-      config.budgets
-        .filter(({ keys }) => keys.length === 0 || keys.includes(name) || keys.includes(id))
-        .map((budget) => budget.id),
+    owner: options.owner ?? '',
   }
 }
 

@@ -1,11 +1,4 @@
 /** Public surface of `gateway`. */
-export {
-  defaultConfig,
-  defaultLimits,
-  type BudgetConfig,
-  type GatewayConfig,
-  type GatewayLimits,
-  type ModelConfig,
-} from './config.ts'
+export { defaultConfig, defaultLimits, type GatewayConfig, type GatewayLimits, type ModelConfig } from './config.ts'
 export { GatewayError, gatewayErrors, type GatewayErrorCode } from './errors.ts'
 export { startGateway, type Gateway, type GatewayOptions, type GatewayStore } from './gateway.ts'

@@ -12,13 +12,14 @@ import { readBody } from './body.ts'
 import { GatewayError } from './errors.ts'
 import type { ClientHeaders, ClientSide } from './exchange/client-side.ts'
 import { errorAnswer } from './exchange/error-answer.ts'
-import { problemOf, type ExchangeStart } from './exchange/exchange.ts'
+import { problemOf, refusalHeaders, type ExchangeStart } from './exchange/exchange.ts'
 import { Inbound } from './exchange/inbound.ts'
 import { Observer } from './exchange/observer.ts'
-import { forwardedHeaders } from './exchange/relay.ts'
+import { callerHeaders } from './exchange/relay.ts'
 import { ledgerRow, type RowFacts } from './exchange/row.ts'
 import { fetchWhole } from './fetch-whole.ts'
 import type { GatewayParts } from './gateway.ts'
+import { RequestLimits } from './limits/request-limits.ts'
 
 /** Largest complete answer. */
 const answerBytes = 256 << 20
@@ -68,6 +69,7 @@ class Completion {
   readonly #observer: Observer
   readonly #facts: RowFacts
   #usage: Usage | null = null
+  #limits: RequestLimits | null = null
   #settled = false
 
   constructor(parts: GatewayParts, start: ExchangeStart, client: ClientSide) {
@@ -98,7 +100,7 @@ class Completion {
       await this.#settle('refused', answer.status, problem.code)
       this.#client.send(
         answer.status,
-        { 'content-type': 'application/json', 'x-request-id': this.#start.requestId },
+        { ...this.#ownHeaders(), 'content-type': 'application/json', ...refusalHeaders(problem) },
         answer.body,
       )
     }
@@ -116,6 +118,9 @@ class Completion {
     if (!keyAllowsModel(this.#start.key, inbound.model)) throw new GatewayError('GATEWAY_MODEL_NOT_ALLOWED')
     const route = this.#parts.routes.find(inbound.model)
     if (!route) throw new GatewayError('GATEWAY_UNKNOWN_MODEL')
+    const { key, requestId, startedAtMs } = this.#start
+    this.#limits = RequestLimits.of(this.#parts, key, inbound.model, requestId, startedAtMs)
+    if (this.#limits !== null) await this.#limits.hold(inbound, route)
     for (const target of route.targets) {
       const place = target.upstream.locatePassThrough('POST', doorPath)
       if (!place) continue
@@ -254,11 +259,14 @@ class Completion {
 
   #headers(upstream: Upstream, headers: ResponseHeaders): ClientHeaders {
     return {
-      ...forwardedHeaders(headers),
+      ...callerHeaders(headers, this.#ownHeaders()),
       'content-type': String(headers['content-type'] ?? 'application/json'),
-      'x-request-id': this.#start.requestId,
       'x-portolan-upstream': upstream.name,
     }
+  }
+
+  #ownHeaders(): ClientHeaders {
+    return { 'x-request-id': this.#start.requestId, ...this.#limits?.headers('chat') }
   }
 
   async #settle(
@@ -281,6 +289,7 @@ class Completion {
       .catch((error: unknown) =>
         this.#parts.log.error({ requestId: row.requestId, err: error }, 'ledger row not yet durable'),
       )
+    this.#limits?.settle(row, this.#facts.outbound === null || row.status === 'error')
   }
 }
 

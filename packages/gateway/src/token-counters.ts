@@ -20,6 +20,12 @@ const tokensPerTool = 12
 /** What V4-class vision towers charge for one picture; their cap. */
 const tokensPerImage = 1024
 
+const longestCountedChars = 2 << 20
+/** Some milliseconds of work. */
+const pieceChars = 8192
+/** A cut through a word, or through a pair of surrogates, which becomes replacement characters of three bytes. */
+const tokensPerCut = 6
+
 export class TokenCounters {
   readonly #loaded = new Map<string, Promise<Tokenizer>>()
 
@@ -44,6 +50,34 @@ export class TokenCounters {
       0,
     )
     return { tokens: framing + counted, exact: images === 0 }
+  }
+
+  /**
+   * At least as many tokens as these texts can make, for bounds. Long texts are cut, and the event loop has its turn
+   * between the pieces: a cut can only add a token or two. Null where the file cannot be used or the texts are so
+   * long that counting them would cost more than it can save.
+   */
+  async boundTexts(texts: readonly string[], tokenizerPath: string): Promise<number | null> {
+    if (texts.reduce((sum, text) => sum + text.length, 0) > longestCountedChars) return null
+    let tokenizer: Tokenizer
+    try {
+      tokenizer = await this.#load(tokenizerPath)
+    } catch {
+      return null
+    }
+    let tokens = 0
+    let sinceTurn = 0
+    for (const text of texts)
+      for (let at = 0; at < text.length; at += pieceChars) {
+        const piece = text.slice(at, at + pieceChars)
+        tokens += tokenizer.encode(piece, { add_special_tokens: false }).ids.length
+        if (at > 0) tokens += tokensPerCut
+        sinceTurn += piece.length
+        if (sinceTurn < pieceChars) continue
+        sinceTurn = 0
+        await new Promise((resolve) => setImmediate(resolve))
+      }
+    return tokens
   }
 
   #load(path: string): Promise<Tokenizer> {

@@ -1,5 +1,11 @@
 /** Public surface of `store`. */
-export { type AlertBudget, type AlertEvent, type AlertState, type AlertStore, type BudgetAlert } from './budgets-alerts.ts'
+export {
+  type AlertBudget,
+  type AlertEvent,
+  type AlertState,
+  type AlertStore,
+  type BudgetAlert,
+} from './budgets-alerts.ts'
 export {
   durationName,
   periodName,

@@ -15,6 +15,8 @@ export interface KeyInput {
   /** Unix ms; null or absent: never. */
   readonly expiresAtMs?: number | null
   readonly tags?: Readonly<Record<string, string>>
+  /** A team that exists; absent or null: none. */
+  readonly teamId?: string | null
 }
 
 export interface KeyRecord {
@@ -27,6 +29,9 @@ export interface KeyRecord {
   readonly expiresAtMs: number | null
   readonly revokedAtMs: number | null
   readonly tags: Readonly<Record<string, string>>
+  readonly teamId: string | null
+  /** The team's. */
+  readonly organisationId: string | null
 }
 
 export interface NewKey {
@@ -41,9 +46,11 @@ export interface KeyStore {
   /** The key with this hash, revoked and expired ones included: the caller asks `keyRefusal`. */
   findByHash(hash: string): KeyRecord | null | Promise<KeyRecord | null>
   listKeys(): readonly KeyRecord[] | Promise<readonly KeyRecord[]>
+  /** Puts a key into a team, or (null) takes it out. False when there is no such key. */
+  moveKey(id: string, teamId: string | null): boolean | Promise<boolean>
   /** False when there is no such key or it was revoked before. */
   revokeKey(id: string, nowMs: number): boolean | Promise<boolean>
-  /** Changes whenever any process adds or revokes a key: a cache of keys is valid while it stands still. */
+  /** Changes whenever any process adds, moves or revokes a key, or changes a team or a limit: a cache of keys is valid while it stands still. */
   keysVersion(): number | Promise<number>
 }
 
@@ -87,7 +94,7 @@ export function displayOf(secret: string): string {
 }
 
 /** `*` stands for any run of characters; everything else is literal. Linear in the name for each star. */
-function matchesGlob(glob: string, name: string): boolean {
+export function matchesGlob(glob: string, name: string): boolean {
   const [first = '', ...rest] = glob.split('*')
   if (rest.length === 0) return glob === name
   const last = rest.pop() ?? ''

@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { after, describe, it } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { openSqliteStore } from '@portolan/store'
+import { budget } from './budgets-conformance.ts'
 
 const root = mkdtempSync(join(tmpdir(), 'portolan-budget-'))
 after(() => rmSync(root, { recursive: true, force: true }))
@@ -29,7 +30,7 @@ describe('four processes on one budget', () => {
     const directory = join(root, 'data')
     const store = openSqliteStore({ directory })
     const may = Date.UTC(2026, 4, 15)
-    store.budgets.putBudget({ id: 'team', name: 'team', currency: 'USD', limitNanos: 1000n, period: 'total' })
+    store.budgets.putBudget(budget({ limit: 1000n, period: 'total' }))
     // Each asks 100 times for 7: 2,800 asked, 142 x 7 = 994 fit, 143 do not.
     const taken = await Promise.all(['a', 'b', 'c', 'd'].map((name) => race(directory, name)))
     assert.equal(
@@ -38,9 +39,9 @@ describe('four processes on one budget', () => {
     )
     const state = store.budgets.budgetAt('team', may)
     // Every other request settles at 7, the rest was left behind by its process.
-    assert.equal((state?.spentNanos ?? 0n) + (state?.reservedNanos ?? 0n), 994n)
+    assert.equal((state?.spent ?? 0n) + (state?.reserved ?? 0n), 994n)
     store.budgets.expire(may + 1000)
-    assert.equal(store.budgets.budgetAt('team', may)?.reservedNanos, 0n)
+    assert.equal(store.budgets.budgetAt('team', may)?.reserved, 0n)
     store.close()
   })
 })

@@ -9,14 +9,17 @@ for (let index = 0; index < 100; index++) {
   const requestId = `${name}-${index}`
   const { kind } = budgets.reserve({
     requestId,
-    budgetIds: ['team'],
-    amountNanos: 7n,
+    budgets: [{ id: 'team', subject: '' }],
+    rates: [],
+    largest: { nanos: 7n, tokens: 0n },
+    rateTokens: 0,
     currency: 'USD',
+    owner: name,
     nowMs: may,
     expiresAtMs: may + 1000,
   })
   if (kind !== 'reserved') continue
   taken += 1
-  if (taken % 2 === 0) budgets.settle(requestId, 7n, may)
+  if (taken % 2 === 0) budgets.settle({ requestId, nanos: 7n, tokens: 0n, rates: [], rateTokens: 0, nowMs: may })
 }
 console.log(taken)

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { request as httpRequest } from 'node:http'
 import { after, afterEach, before, beforeEach, describe, it } from 'node:test'
 import { startMockUpstream, type MockUpstream } from '@portolan-testing/mock-upstream'
-import { post, route, startFixture, type RunningGateway } from './fixture.ts'
+import { budget, post, route, startFixture, type RunningGateway } from './fixture.ts'
 
 const limitNanos = 5_000_000n
 
@@ -23,7 +23,7 @@ describe('a budget', () => {
         { name: 'unpriced', kind: 'openai-compatible', baseUrl: upstream.url },
       ],
       models: [route('deepseek-v4-pro', 'deepseek'), route('homemade', 'unpriced')],
-      config: { budgets: [{ id: 'team', limitNanos, period: 'month', keys: [] }] },
+      budgets: [budget('team', limitNanos)],
     })
   })
 
@@ -59,14 +59,14 @@ describe('a budget', () => {
       assert.equal(headers.get('x-should-retry'), 'false')
       break
     }
-    const { spentNanos, reservedNanos, overrunNanos } = state()
+    const { spent, reserved, overrun } = state()
     assert.ok(served > 5 && refused > 5, `${served} served, ${refused} refused`)
-    assert.ok(spentNanos <= limitNanos, `${spentNanos} spent`)
-    assert.deepEqual([reservedNanos, overrunNanos], [0n, 0n])
+    assert.ok(spent <= limitNanos, `${spent} spent`)
+    assert.deepEqual([reserved, overrun], [0n, 0n])
     const rows = running.rows()
     assert.equal(
       rows.reduce((sum, row) => sum + (row.costNanos ?? 0n), 0n),
-      spentNanos,
+      spent,
     )
   })
 
@@ -75,7 +75,7 @@ describe('a budget', () => {
     assert.equal((await ask()).status, 400)
     upstream.setScript(() => ({ error: { status: 503 } }))
     assert.equal((await ask()).status, 503)
-    assert.deepEqual([state().spentNanos, state().reservedNanos], [0n, 0n])
+    assert.deepEqual([state().spent, state().reserved], [0n, 0n])
 
     upstream.setScript(() => ({ text: 'x'.repeat(500), chunkDelayMs: 5 }))
     const request = httpRequest(`${running.url}/v1/chat/completions`, {
@@ -93,9 +93,9 @@ describe('a budget', () => {
       }),
     )
     const rows = await running.settled(3)
-    for (let i = 0; i < 100 && state().reservedNanos > 0n; i++) await new Promise((done) => setTimeout(done, 5))
+    for (let i = 0; i < 100 && state().reserved > 0n; i++) await new Promise((done) => setTimeout(done, 5))
     assert.equal(rows[0]!.status, 'aborted')
-    assert.deepEqual([state().spentNanos, state().reservedNanos], [rows[0]!.costNanos, 0n])
+    assert.deepEqual([state().spent, state().reserved], [rows[0]!.costNanos, 0n])
   })
 
   it('refuses what it cannot price, and says so', async () => {

@@ -6,7 +6,15 @@ import { join } from 'node:path'
 import { pino } from 'pino'
 import { defaultConfig, startGateway, type Gateway, type GatewayConfig, type ModelConfig } from '@portolan/gateway'
 import { bundledPricesUrl, loadPriceBook } from '@portolan/meter'
-import { LedgerWriter, openSqliteStore, type LedgerRow, type SqliteStore } from '@portolan/store'
+import {
+  everyKey,
+  LedgerWriter,
+  openSqliteStore,
+  type BudgetInput,
+  type LedgerRow,
+  type RateLimitInput,
+  type SqliteStore,
+} from '@portolan/store'
 import type { UpstreamConfig } from '@portolan/upstream'
 import { createSealer } from '@portolan/wire'
 
@@ -27,6 +35,23 @@ export interface FixtureOptions {
   readonly upstreams: readonly UpstreamConfig[]
   readonly models?: readonly ModelConfig[]
   readonly config?: Partial<GatewayConfig>
+  readonly budgets?: readonly BudgetInput[]
+  readonly rates?: readonly RateLimitInput[]
+}
+
+/** A budget of nano-dollars that holds every key, with changes. */
+export function budget(id: string, limit: bigint, changes: Partial<BudgetInput> = {}): BudgetInput {
+  return {
+    id,
+    unit: 'money',
+    currency: 'USD',
+    limit,
+    period: 'month',
+    windowMs: null,
+    scope: everyKey,
+    alerts: [],
+    ...changes,
+  }
 }
 
 export function route(name: string, ...upstreams: readonly string[]): ModelConfig {
@@ -45,8 +70,7 @@ export async function startFixture(options: FixtureOptions): Promise<RunningGate
     models: options.models ?? [],
     ...options.config,
   }
-  for (const { id, limitNanos, period } of config.budgets)
-    store.budgets.putBudget({ id, name: id, currency: config.currency, limitNanos, period })
+  store.limits.syncLimits('config', options.budgets ?? [], options.rates ?? [])
   const gateway = await startGateway({
     config,
     store: {
@@ -57,8 +81,9 @@ export async function startFixture(options: FixtureOptions): Promise<RunningGate
         return found instanceof Promise ? null : found
       },
       remember: (callId, tenantId, call) => void store.memory.put(callId, tenantId, call, Date.now()),
+      limitsOf: (found) => store.limits.limitsOf(found),
       reserve: (input) => store.budgets.reserve(input),
-      settleBudgets: (requestId, costNanos) => void store.budgets.settle(requestId, costNanos, Date.now()),
+      settleLimits: (input) => void store.budgets.settle({ ...input, nowMs: Date.now() }),
       trouble: () => null,
     },
     sealer: createSealer(secret),

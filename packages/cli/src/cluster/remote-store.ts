@@ -1,5 +1,5 @@
 /**
- * The store as a worker sees it: keys and recalled reasoning are read from the database directly, ledger rows go
+ * The store as a worker sees it: keys, limits and recalled reasoning are in the database directly, ledger rows go
  * to the one writer in the primary, and an answer ends only when the primary has said that its row is durable.
  */
 import { StoreError, type LedgerRow, type SqliteStore } from '@portolan/store'
@@ -38,10 +38,12 @@ export class RemoteStore implements GatewayStore {
     void this.#sqlite.memory.put(callId, tenantId, call, Date.now())
   }
 
+  limitsOf: GatewayStore['limitsOf'] = (key) => this.#sqlite.limits.limitsOf(key)
+
   reserve: GatewayStore['reserve'] = (input) => this.#sqlite.budgets.reserve(input)
 
-  settleBudgets: GatewayStore['settleBudgets'] = (requestId, costNanos) => {
-    this.#sqlite.budgets.settle(requestId, costNanos, Date.now())
+  settleLimits: GatewayStore['settleLimits'] = (input) => {
+    this.#sqlite.budgets.settle({ ...input, nowMs: Date.now() })
   }
 
   trouble(): string | null {

@@ -1,34 +1,28 @@
 /** `portolan budget` and `portolan forecast`: what is left of each budget, and the day on which it ends. */
-import { forecastBudget, type DailySpend, type Forecast } from '@portolan/meter'
-import type { BudgetState, KeyRecord, SqliteStore } from '@portolan/store'
-import type { BudgetConfig } from '@portolan/gateway'
-import { toGatewayConfig } from '../config/to-gateway.ts'
-import { putBudgets } from '../gateway-store.ts'
+import type { Forecast } from '@portolan/meter'
+import { periodName, type BudgetState, type SqliteStore } from '@portolan/store'
+import { dayMs, forecastBudgets, leftOf } from '../budget-forecast.ts'
+import { configuredLimits } from '../config/limits.ts'
+import type { LoadedConfig } from '../config/load.ts'
 import { json, money, table } from '../output.ts'
 import { withData, type CommonOptions } from './open.ts'
 
-const dayMs = 86_400_000
-
 export function budgets(options: CommonOptions): Promise<void> {
   return withData(options, ({ store }, loaded) => {
-    putBudgets(store, toGatewayConfig(loaded))
-    const all = store.budgets.listBudgets(Date.now())
+    const all = budgetStates(store, loaded)
     if (options.json) console.log(json(all))
     else if (all.length === 0) console.log(noBudgets)
     else
       console.log(
         table(all, [
-          { title: 'BUDGET', value: (budget) => budget.name },
-          { title: 'PERIOD', value: (budget) => budget.period },
-          { title: 'LIMIT', align: 'right', value: (budget) => money(budget.limitNanos, budget.currency) },
-          { title: 'SPENT', align: 'right', value: (budget) => money(budget.spentNanos, budget.currency) },
-          { title: 'HELD', align: 'right', value: (budget) => money(budget.reservedNanos, budget.currency) },
-          { title: 'LEFT', align: 'right', value: (budget) => money(leftOf(budget), budget.currency) },
-          {
-            title: 'RESETS (UTC)',
-            value: (budget) =>
-              budget.resetsAtMs === null ? 'never' : new Date(budget.resetsAtMs).toISOString().slice(0, 16),
-          },
+          { title: 'BUDGET', value: (budget) => budget.id },
+          { title: 'OF', value: (budget) => budget.subject || 'all' },
+          { title: 'PERIOD', value: periodName },
+          { title: 'LIMIT', align: 'right', value: (budget) => amount(budget.limit, budget) },
+          { title: 'SPENT', align: 'right', value: (budget) => amount(budget.spent, budget) },
+          { title: 'HELD', align: 'right', value: (budget) => amount(budget.reserved, budget) },
+          { title: 'LEFT', align: 'right', value: (budget) => amount(leftOf(budget), budget) },
+          { title: 'RESETS (UTC)', value: resets },
         ]),
       )
   })
@@ -36,69 +30,59 @@ export function budgets(options: CommonOptions): Promise<void> {
 
 export function forecast(options: CommonOptions): Promise<void> {
   return withData(options, ({ store }, loaded) => {
-    const config = toGatewayConfig(loaded)
-    putBudgets(store, config)
-    const nowMs = Date.now()
-    const keys = store.keys.listKeys()
-    const lines = store.budgets.listBudgets(nowMs).map((budget) => {
-      const holders = config.budgets.find(({ id }) => id === budget.id)
-      const spend = holders ? dailySpend(store, holders, keys, budget.currency, nowMs) : []
-      const result = forecastBudget({
-        spend,
-        firstDay: Math.floor(nowMs / dayMs),
-        remainingNanos: leftOf(budget),
-        seed: 1,
-      })
-      return {
-        budget: budget.name,
-        left: leftOf(budget),
-        currency: budget.currency,
-        resetsAtMs: budget.resetsAtMs,
-        forecast: result,
-      }
-    })
-    if (options.json) console.log(json(lines))
+    const lines = forecastBudgets(store, budgetStates(store, loaded), Date.now())
+    if (options.json)
+      console.log(
+        json(
+          lines.map(({ budget, left, forecast: result }) => ({
+            budget: budget.id,
+            subject: budget.subject || null,
+            unit: budget.unit,
+            currency: budget.currency,
+            left,
+            resetsAtMs: budget.resetsAtMs,
+            forecast: result,
+          })),
+        ),
+      )
     else if (lines.length === 0) console.log(noBudgets)
     else
-      for (const line of lines) {
-        console.log(
-          `${line.budget}: ${money(line.left, line.currency)} left. ${sentence(line.forecast, line.resetsAtMs)}`,
-        )
-        if (line.forecast.kind === 'forecast')
-          for (const assumption of line.forecast.assumptions) console.log(`  assumes ${assumption}`)
+      for (const { budget, left, forecast: result } of lines) {
+        const name = budget.subject === '' ? budget.id : `${budget.id} of ${budget.subject}`
+        console.log(`${name}: ${amount(left, budget)} left. ${sentence(result, budget.resetsAtMs)}`)
+        if (result.kind === 'forecast')
+          for (const assumption of result.assumptions) console.log(`  assumes ${assumption}`)
       }
   })
 }
 
 const noBudgets = 'No budgets. Give portolan.yaml one: budgets: { team: { limit: 25, period: month } }'
 
-function leftOf({ limitNanos, spentNanos, reservedNanos }: BudgetState): bigint {
-  const left = limitNanos - spentNanos - reservedNanos
-  return left > 0n ? left : 0n
+/** Those in force, and those of the configuration that no gateway has taken up yet. Nothing is written. */
+function budgetStates(store: SqliteStore, loaded: LoadedConfig): BudgetState[] {
+  const states = [...store.budgets.listBudgets(Date.now())]
+  for (const budget of configuredLimits(loaded).budgets)
+    if (!states.some(({ id }) => id === budget.id))
+      states.push({
+        ...budget,
+        source: 'config',
+        subject: '',
+        periodStartMs: 0,
+        resetsAtMs: null,
+        spent: 0n,
+        reserved: 0n,
+        overrun: 0n,
+      })
+  return states
 }
 
-/** Whole UTC days of the last three months, for the keys that the budget holds. */
-function dailySpend(
-  store: SqliteStore,
-  { keys: held }: BudgetConfig,
-  keys: readonly KeyRecord[],
-  currency: string,
-  nowMs: number,
-): DailySpend[] {
-  const today = Math.floor(nowMs / dayMs)
-  const range = { groupBy: ['day'] as const, fromMs: (today - 90) * dayMs, untilMs: today * dayMs }
-  const ids =
-    held.length === 0
-      ? [undefined]
-      : keys.filter(({ id, name }) => held.includes(id) || held.includes(name)).map(({ id }) => id)
-  const byDay = new Map<number, bigint>()
-  for (const keyId of ids)
-    for (const line of store.ledger.usage({ ...range, keyId })) {
-      if (line.currency !== currency || !line.group.day) continue
-      const day = Math.floor(Date.parse(`${line.group.day}T00:00:00Z`) / dayMs)
-      byDay.set(day, (byDay.get(day) ?? 0n) + line.costNanos)
-    }
-  return [...byDay].map(([day, nanos]) => ({ day, nanos }))
+function amount(value: bigint, { unit, currency }: BudgetState): string {
+  return unit === 'money' ? money(value, currency) : `${value} ${unit}`
+}
+
+function resets({ period, resetsAtMs }: BudgetState): string {
+  if (resetsAtMs === null) return period === 'rolling' ? 'rolling' : period === 'total' ? 'never' : ''
+  return `${period === 'rolling' ? 'from ' : ''}${new Date(resetsAtMs).toISOString().slice(0, 16)}`
 }
 
 function sentence(result: Forecast, resetsAtMs: number | null): string {
@@ -112,8 +96,8 @@ function sentence(result: Forecast, resetsAtMs: number | null): string {
     case 'already-spent':
       return 'It is spent.'
     case 'forecast': {
-      const resets = resetsAtMs === null ? '' : ` It resets on ${new Date(resetsAtMs).toISOString().slice(0, 10)}.`
-      return `At this rate it ends on ${date(result.p50Day)} (80 %: ${date(result.p10Day)} to ${date(result.p90Day)}).${resets}`
+      const reset = resetsAtMs === null ? '' : ` It resets on ${new Date(resetsAtMs).toISOString().slice(0, 10)}.`
+      return `At this rate it ends on ${date(result.p50Day)} (80 %: ${date(result.p10Day)} to ${date(result.p90Day)}).${reset}`
     }
   }
 }

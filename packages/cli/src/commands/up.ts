@@ -15,7 +15,9 @@ import { loadConfig, type LoadedConfig } from '../config/load.ts'
 import { fixedPrices, toGatewayConfig, type ListenOverride } from '../config/to-gateway.ts'
 import { dataPath, openDataDirectory, type DataDirectory } from '../data-directory.ts'
 import { exitCodes } from '../errors.ts'
-import { putBudgets, recoverBudgets, runningStore } from '../gateway-store.ts'
+import { applyLimits, configuredLimits } from '../config/limits.ts'
+import { processName, ReservationKeeper } from '../reservation-keeper.ts'
+import { runningStore } from '../gateway-store.ts'
 import { json } from '../output.ts'
 import { readPriceBook } from '../price-files.ts'
 import { banner } from './banner.ts'
@@ -38,8 +40,8 @@ export async function up(options: UpOptions): Promise<void> {
   const log = logger(loaded)
   const data = openDataDirectory(dataPath(loaded, options.data), loaded.file.ledger?.synchronous)
   const { store, writer } = runningStore(data.store, Date.now)
-  recoverBudgets(data.store, Date.now())
-  const expiry = setInterval(() => data.store.budgets.expire(Date.now()), 30_000).unref()
+  const keeper = new ReservationKeeper(data.store, Date.now)
+  keeper.start()
   const workers = loaded.file.workers ?? 1
   const doors =
     workers > 1 ? await startWorkers(workers, writer, log) : await oneProcess(options, loaded, data, store, log)
@@ -58,7 +60,7 @@ export async function up(options: UpOptions): Promise<void> {
   await signalled()
   watcher?.close()
   await doors.drain()
-  clearInterval(expiry)
+  keeper.stop()
   await closeLedger(writer, data, log)
   data.store.close()
   if (!options.json) console.log('portolan: answers finished, ledger closed.')
@@ -87,7 +89,7 @@ async function oneProcess(
 ): Promise<Doors> {
   let loaded = first
   const config = toGatewayConfig(loaded, listenOverride(options))
-  putBudgets(data.store, config)
+  applyLimits(data.store, configuredLimits(loaded), Date.now())
   const gateway = await startGateway({
     config,
     store,
@@ -96,6 +98,7 @@ async function oneProcess(
     fixedPrices: (current) => fixedPrices(loaded.file, current),
     log,
     metricsText,
+    owner: processName(),
   })
   if (cluster.isWorker) {
     // The instance answers the primary's questions; the numbers are those of our own registry.
@@ -110,8 +113,9 @@ async function oneProcess(
       try {
         loaded = loadConfig(options.config ?? null)
         const next = toGatewayConfig(loaded, listenOverride(options))
+        const limits = configuredLimits(loaded)
         gateway.reload(next, readPriceBook(loaded))
-        putBudgets(data.store, next)
+        applyLimits(data.store, limits, Date.now())
         log.warn({ upstreams: next.upstreams.map((upstream) => upstream.name) }, 'configuration reloaded')
       } catch (error) {
         loaded = before

@@ -5,10 +5,10 @@
 import { z } from 'zod'
 import { upstreamKinds } from '@portolan/upstream'
 import { protocols } from '@portolan/wire'
+import { decimal as rate, limitSettings } from './limits-schema.ts'
 
 const name = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/, 'must be 1 to 64 letters, digits, ".", "_" or "-"')
 const milliseconds = z.int().min(0).max(2_147_483_647)
-const rate = z.union([z.number().min(0), z.string().regex(/^\d+(\.\d+)?$/, 'must be a decimal number')])
 
 const upstream = z
   .strictObject({
@@ -110,17 +110,7 @@ export const configSchema = z
       .record(z.string().min(1).max(200), model)
       .optional()
       .describe('Names that callers use. A name that is not here goes to the upstreams that know it.'),
-    budgets: z
-      .record(
-        name,
-        z.strictObject({
-          limit: rate.describe('In units of `currency`, e.g. 25 or "0.50".'),
-          period: z.enum(['day', 'month', 'total']).describe('Calendar days and months in UTC.'),
-          keys: z.array(z.string()).optional().describe('Names or ids of the keys it holds for; default: every key.'),
-        }),
-      )
-      .optional()
-      .describe('Hard limits. A request whose largest possible bill does not fit is refused before it is sent.'),
+    ...limitSettings,
     prices: z
       .strictObject({
         overrides: z

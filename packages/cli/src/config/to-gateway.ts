@@ -1,7 +1,7 @@
 /** From the configuration file, or from nothing but the environment, to what the gateway wants. */
 import { resolve } from 'node:path'
 import { defaultConfig, defaultLimits, type GatewayConfig, type ModelConfig } from '@portolan/gateway'
-import { parseDecimal, selfHostedPrice, zeroPrice, type Price } from '@portolan/meter'
+import { selfHostedPrice, zeroPrice, type Price } from '@portolan/meter'
 import { definitionOf, untrainedModel, type UpstreamConfig, type UpstreamKind } from '@portolan/upstream'
 import type { Protocol } from '@portolan/wire'
 import { CliError } from '../errors.ts'
@@ -32,12 +32,6 @@ export function toGatewayConfig(
     upstreams: upstreamsOf(loaded, dataPath(loaded, override.data), env),
     models: Object.entries(file.models ?? {}).map(([name, model]) => modelOf(name, model, loaded.directory)),
     limits: { ...defaultLimits, ...file.limits },
-    budgets: Object.entries(file.budgets ?? {}).map(([id, { limit, period, keys }]) => ({
-      id,
-      limitNanos: nanosOf(limit),
-      period,
-      keys: keys ?? [],
-    })),
     keepAliveMs: file.keepAliveMs ?? defaultConfig.keepAliveMs,
     affinityMs: file.affinityMs ?? defaultConfig.affinityMs,
     currency: file.currency ?? defaultConfig.currency,
@@ -113,12 +107,6 @@ function modelOf(name: string, model: NonNullable<FileConfig['models']>[string],
     lossPolicy: model.lossy ?? null,
     tokenizer: model.tokenizer === undefined ? null : resolve(directory, model.tokenizer),
   }
-}
-
-/** Currency units to nano-units, exact; digits beyond the ninth are cut. */
-function nanosOf(amount: string | number): bigint {
-  const { digits, scale } = parseDecimal(String(amount))
-  return scale <= 9 ? digits * 10n ** BigInt(9 - scale) : digits / 10n ** BigInt(scale - 9)
 }
 
 /** @throws CliError for anything but host:port. */

@@ -26,10 +26,10 @@ import { readBody } from '../body.ts'
 import type { Door } from '../door.ts'
 import { GatewayError } from '../errors.ts'
 import type { GatewayParts } from '../gateway.ts'
+import { RequestLimits } from '../limits/request-limits.ts'
 import type { ModelRoute, RouteTarget } from '../route.ts'
 import type { ClientHeaders, ClientSide } from './client-side.ts'
 import { errorAnswer } from './error-answer.ts'
-import { holdBudgets } from './budget-hold.ts'
 import { Inbound } from './inbound.ts'
 import { Observer } from './observer.ts'
 import { prepare, prepareInProcess, type Outbound, type OutboundContext } from './outbound.ts'
@@ -67,8 +67,8 @@ export class Exchange {
   readonly #recall = new RecallCapture()
   #keepAlive: NodeJS.Timeout | null = null
   #settled = false
-  /** Budgets hold this request's largest bill. */
-  #held = false
+  /** Null: nothing limits this request. */
+  #limits: RequestLimits | null = null
   /** The upstream answered with an error status, or was never reached: nothing can have been billed. */
   #nothingGenerated = false
 
@@ -121,11 +121,9 @@ export class Exchange {
     const route = parts.routes.find(inbound.model)
     if (!route) throw new GatewayError('GATEWAY_UNKNOWN_MODEL', unknownModel(inbound.model, parts.routes.names()))
 
-    const budgets = parts.budgetsOf(this.#start.key)
-    if (budgets.length > 0) {
-      holdBudgets(parts, budgets, this.#start.requestId, inbound, route, this.#start.startedAtMs)
-      this.#held = true
-    }
+    const { key, requestId, startedAtMs } = this.#start
+    this.#limits = RequestLimits.of(parts, key, inbound.model, requestId, startedAtMs)
+    if (this.#limits !== null) await this.#limits.hold(inbound, route)
 
     const session = inbound.session(this.#start.key.id)
     this.#facts.session = session
@@ -386,10 +384,7 @@ export class Exchange {
       ...this.#ownHeaders(),
       'content-type': 'application/json',
     }
-    if (problem.retryAfterSec !== null) headers['retry-after'] ??= String(Math.ceil(problem.retryAfterSec))
-    // SDKs repeat a 429 by themselves; a spent budget does not get better in seconds.
-    if (problem.code === 'GATEWAY_BUDGET_SPENT') headers['x-should-retry'] = 'false'
-    this.#client.send(answer.status, headers, answer.body)
+    this.#client.send(answer.status, { ...refusalHeaders(problem), ...headers }, answer.body)
   }
 
   #problemOfFailure(failure: AttemptFailure): Problem {
@@ -444,8 +439,7 @@ export class Exchange {
       this.#parts.log.error({ requestId: row.requestId, err: error }, 'ledger row not yet durable')
     }
     // After the row: what a crash leaves held in between is settled from the row at the next start.
-    if (this.#held)
-      this.#parts.store.settleBudgets(row.requestId, row.costNanos ?? (this.#nothingGenerated ? 0n : null))
+    this.#limits?.settle(row, this.#nothingGenerated)
   }
 
   /** Chat callers drop reasoning, Messages callers respell arguments; Responses callers replay both as they are. */
@@ -465,7 +459,8 @@ export class Exchange {
 
   #ownHeaders(): ClientHeaders {
     const name = this.#start.door.protocol === 'messages' ? 'request-id' : 'x-request-id'
-    return { [name]: this.#start.requestId }
+    const headers: ClientHeaders = { [name]: this.#start.requestId }
+    return this.#limits === null ? headers : { ...headers, ...this.#limits.headers(this.#start.door.protocol) }
   }
 
   #headers(target: RouteTarget, outbound: Outbound): ClientHeaders {
@@ -538,6 +533,15 @@ function retryHeaders(error: UpstreamError): Record<string, string> {
 function unknownModel(model: string, names: readonly string[]): string {
   const known = names.slice(0, 12).join(', ')
   return `No route leads to the model \`${model.slice(0, 100)}\`. ${names.length > 0 ? `This gateway serves: ${known}${names.length > 12 ? ', ...' : ''}.` : 'No model is configured.'}`
+}
+
+/** Whether and when to come again. */
+export function refusalHeaders({ code, retryAfterSec }: Problem): ClientHeaders {
+  const headers: ClientHeaders = {}
+  if (retryAfterSec !== null) headers['retry-after'] = String(Math.ceil(retryAfterSec))
+  // SDKs repeat a 429 by themselves; a spent budget does not get better in seconds.
+  if (code === 'GATEWAY_BUDGET_SPENT') headers['x-should-retry'] = 'false'
+  return headers
 }
 
 /** Any thrown thing as what the caller may know of it: no stack, no path, no credential (law 10). */

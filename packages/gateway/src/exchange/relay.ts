@@ -436,8 +436,7 @@ export class Relay implements HttpSink {
 
   #streamHeaders(): ClientHeaders {
     return {
-      ...this.#plan.headers(),
-      ...forwardedHeaders(this.#headers),
+      ...callerHeaders(this.#headers, this.#plan.headers()),
       'content-type': 'text/event-stream; charset=utf-8',
       'cache-control': 'no-cache, no-transform',
       'x-accel-buffering': 'no',
@@ -448,7 +447,7 @@ export class Relay implements HttpSink {
     // A stream that was put together for a caller who wanted none is JSON, whatever the upstream called it.
     const forwarded = this.#plan.same && this.#mode === 'json'
     const type = forwarded ? String(this.#headers['content-type'] ?? 'application/json') : 'application/json'
-    return { ...this.#plan.headers(), ...forwardedHeaders(this.#headers), 'content-type': type }
+    return { ...callerHeaders(this.#headers, this.#plan.headers()), 'content-type': type }
   }
 
   #finish(result: AttemptResult): void {
@@ -474,6 +473,14 @@ export function forwardedHeaders(headers: ResponseHeaders): ClientHeaders {
     if (value !== undefined && forwarded.test(name)) kept[name] = value
   }
   return kept
+}
+
+/** Where the door limits its callers, its own numbers are theirs; the supplier's are about somebody else. */
+export function callerHeaders(received: ResponseHeaders, own: ClientHeaders): ClientHeaders {
+  const headers = forwardedHeaders(received)
+  if (Object.keys(own).some((name) => name.includes('ratelimit-')))
+    for (const name of Object.keys(headers)) if (name.includes('ratelimit-')) delete headers[name]
+  return { ...headers, ...own }
 }
 
 function numberOf(data: string): number {

@@ -13,6 +13,7 @@ import {
   type KeyStore,
   type NewKey,
 } from '../keys.ts'
+import { StoreError } from '../errors.ts'
 import { inTransaction, toStoreError } from './database.ts'
 
 const mostFoundKeys = 10_000
@@ -29,7 +30,7 @@ export class SqliteKeyStore implements KeyStore {
 
   constructor(database: DatabaseSync) {
     this.#database = database
-    this.#byHash = database.prepare('SELECT * FROM keys WHERE hash = ?')
+    this.#byHash = database.prepare(`${selectKeys} WHERE hash = ?`)
     this.#version = database.prepare(`SELECT value FROM counters WHERE name = 'keys'`)
   }
 
@@ -46,12 +47,14 @@ export class SqliteKeyStore implements KeyStore {
       expiresAtMs: input.expiresAtMs ?? null,
       revokedAtMs: null,
       tags: input.tags ?? {},
+      teamId: input.teamId ?? null,
+      organisationId: null,
     }
-    inTransaction(this.#database, () => {
+    const organisationId = inTransaction(this.#database, () => {
       this.#database
         .prepare(
-          `INSERT INTO keys (id, hash, name, display, models, tags, created_at_ms, expires_at_ms, revoked_at_ms)
-           VALUES (?, ?, ?, ?, ?, ?, ?, ?, NULL)`,
+          `INSERT INTO keys (id, hash, name, display, models, tags, created_at_ms, expires_at_ms, revoked_at_ms, team_id)
+           VALUES (?, ?, ?, ?, ?, ?, ?, ?, NULL, ?)`,
         )
         .run(
           key.id,
@@ -62,10 +65,12 @@ export class SqliteKeyStore implements KeyStore {
           JSON.stringify(key.tags),
           key.createdAtMs,
           key.expiresAtMs,
+          key.teamId,
         )
       this.#bumpVersion()
+      return key.teamId === null ? null : this.#organisationOf(key.teamId)
     })
-    return { key, secret }
+    return { key: { ...key, organisationId }, secret }
   }
 
   findByHash(hash: string): KeyRecord | null {
@@ -82,9 +87,18 @@ export class SqliteKeyStore implements KeyStore {
   }
 
   listKeys(): readonly KeyRecord[] {
-    return this.#read(() => this.#database.prepare('SELECT * FROM keys ORDER BY created_at_ms, id').all()).map(
+    return this.#read(() => this.#database.prepare(`${selectKeys} ORDER BY keys.created_at_ms, keys.id`).all()).map(
       toKeyRecord,
     )
+  }
+
+  moveKey(id: string, teamId: string | null): boolean {
+    return inTransaction(this.#database, () => {
+      if (teamId !== null) this.#organisationOf(teamId)
+      const { changes } = this.#database.prepare('UPDATE keys SET team_id = ? WHERE id = ?').run(teamId, id)
+      this.#bumpVersion()
+      return changes > 0
+    })
   }
 
   revokeKey(id: string, nowMs: number): boolean {
@@ -102,6 +116,14 @@ export class SqliteKeyStore implements KeyStore {
     return Number(this.#read(() => this.#version.get())?.['value'] ?? 0)
   }
 
+  /** @throws {StoreError} STORE_BAD_ROW for a team that does not exist. */
+  #organisationOf(teamId: string): string | null {
+    const team = this.#database.prepare('SELECT organisation_id FROM teams WHERE id = ?').get(teamId)
+    if (team === undefined) throw new StoreError('STORE_BAD_ROW', `There is no team "${teamId}".`)
+    const id = team['organisation_id']
+    return typeof id === 'string' ? id : null
+  }
+
   /** Even one number costs the locks of a read transaction, which under load is 15 us a request. */
   #refreshVersion(): void {
     const version = this.keysVersion()
@@ -115,7 +137,7 @@ export class SqliteKeyStore implements KeyStore {
 
   #bumpVersion(): void {
     this.#versionIsFresh = false
-    this.#database.exec(`UPDATE counters SET value = value + 1 WHERE name = 'keys'`)
+    bumpKeysVersion(this.#database)
   }
 
   #read<T>(query: () => T): T {
@@ -126,6 +148,13 @@ export class SqliteKeyStore implements KeyStore {
     }
   }
 }
+
+/** Inside a transaction: every process reads its keys, and what holds them, anew. */
+export function bumpKeysVersion(database: DatabaseSync): void {
+  database.exec(`UPDATE counters SET value = value + 1 WHERE name = 'keys'`)
+}
+
+const selectKeys = 'SELECT keys.*, teams.organisation_id FROM keys LEFT JOIN teams ON teams.id = keys.team_id'
 
 function toKeyRecord(fields: Readonly<Record<string, unknown>>): KeyRecord {
   const models: unknown = JSON.parse(String(fields['models']))
@@ -139,5 +168,11 @@ function toKeyRecord(fields: Readonly<Record<string, unknown>>): KeyRecord {
     expiresAtMs: fields['expires_at_ms'] === null ? null : Number(fields['expires_at_ms']),
     revokedAtMs: fields['revoked_at_ms'] === null ? null : Number(fields['revoked_at_ms']),
     tags: Object.fromEntries(Object.entries(tags ?? {}).map(([name, value]) => [name, String(value)])),
+    teamId: textOrNull(fields['team_id']),
+    organisationId: textOrNull(fields['organisation_id']),
   }
+}
+
+export function textOrNull(value: unknown): string | null {
+  return typeof value === 'string' ? value : null
 }
