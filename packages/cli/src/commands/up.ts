@@ -5,7 +5,7 @@ import { watch, writeFileSync, type FSWatcher } from 'node:fs'
 import { join } from 'node:path'
 import { pino, type Logger } from 'pino'
 import { AggregatorRegistry } from 'prom-client'
-import { startGateway, type GatewayStore } from '@portolan/gateway'
+import { AlertDelivery, startGateway, type GatewayStore } from '@portolan/gateway'
 import { keyRefusal, type LedgerWriter } from '@portolan/store'
 import { resolveUpstream } from '@portolan/upstream'
 import type { PrimaryMessage, WorkerMessage } from '../cluster/messages.ts'
@@ -15,7 +15,7 @@ import { loadConfig, type LoadedConfig } from '../config/load.ts'
 import { fixedPrices, toGatewayConfig, type ListenOverride } from '../config/to-gateway.ts'
 import { dataPath, openDataDirectory, type DataDirectory } from '../data-directory.ts'
 import { exitCodes } from '../errors.ts'
-import { applyLimits, configuredLimits } from '../config/limits.ts'
+import { applyLimits, configuredLimits, webhookOf } from '../config/limits.ts'
 import { processName, ReservationKeeper } from '../reservation-keeper.ts'
 import { runningStore } from '../gateway-store.ts'
 import { json } from '../output.ts'
@@ -42,6 +42,8 @@ export async function up(options: UpOptions): Promise<void> {
   const { store, writer } = runningStore(data.store, Date.now)
   const keeper = new ReservationKeeper(data.store, Date.now)
   keeper.start()
+  const alerts = new AlertDelivery({ store: data.store.alerts, target: webhookOf(loaded), now: Date.now, log })
+  alerts.start()
   const workers = loaded.file.workers ?? 1
   const doors =
     workers > 1 ? await startWorkers(workers, writer, log) : await oneProcess(options, loaded, data, store, log)
@@ -55,12 +57,21 @@ export async function up(options: UpOptions): Promise<void> {
       ? json({ event: 'listening', url, key: secret, data: data.path, workers, upstreams })
       : banner({ url, secret, config, upstreams, dataPath: data.path, configPath: loaded.path }),
   )
-  const watcher = watchConfig(loaded, () => doors.reload())
-  process.on('SIGHUP', () => doors.reload())
+  const reload = (): void => {
+    doors.reload()
+    try {
+      alerts.retarget(webhookOf(loadConfig(options.config ?? null)))
+    } catch {
+      // The doors have said why the configuration was not taken.
+    }
+  }
+  const watcher = watchConfig(loaded, reload)
+  process.on('SIGHUP', reload)
   await signalled()
   watcher?.close()
   await doors.drain()
   keeper.stop()
+  await alerts.stop()
   await closeLedger(writer, data, log)
   data.store.close()
   if (!options.json) console.log('portolan: answers finished, ledger closed.')

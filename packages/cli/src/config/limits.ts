@@ -1,4 +1,5 @@
 /** Teams, budgets, rate limits and the webhook of a configuration, as the store and the gateway want them. */
+import type { AlertTarget } from '@portolan/gateway'
 import { parseDecimal } from '@portolan/meter'
 import {
   rateShapeProblem,
@@ -44,6 +45,23 @@ export function configuredLimits({ file, path }: LoadedConfig): ConfiguredLimits
       throw new CliError('CLI_BAD_CONFIG', `${path ?? 'portolan.yaml'}: rateLimits.${rate.id}: ${problem}`)
   }
   return { teams, budgets, rates }
+}
+
+/** @throws CliError `CLI_MISSING_ENV` or `CLI_BAD_CONFIG`. */
+export function webhookOf({ file, path }: LoadedConfig, env: NodeJS.ProcessEnv = process.env): AlertTarget | null {
+  if (file.webhook === undefined) return null
+  const label = path ?? 'portolan.yaml'
+  const resolved = (text: string, at: string): string =>
+    text.replace(/\$\{(\w+)\}/g, (_whole, variable: string) => {
+      const value = env[variable]
+      if (!value)
+        throw new CliError('CLI_MISSING_ENV', `${label}: ${at}: the environment variable ${variable} is not set.`)
+      return value
+    })
+  const url = resolved(file.webhook.url, 'webhook.url')
+  if (!URL.canParse(url) || !/^https?:/.test(url))
+    throw new CliError('CLI_BAD_CONFIG', `${label}: webhook.url: it is not an http(s) address.`)
+  return { url, secret: resolved(file.webhook.secret, 'webhook.secret') }
 }
 
 /** Comes into force; counters stay as they are, and what the admin API made is left alone. */
