@@ -23,18 +23,24 @@ export interface PairedCounts {
 }
 
 /** T(d0): standard normal when the true difference is d0; large when the data lie above it. */
-export function tangoStatistic({ wins, losses, pairs }: PairedCounts, d0: number): number {
+export function tangoStatistic(counts: PairedCounts, d0: number): number {
+  const { wins, losses, pairs } = counts
   checkCounts(wins, losses, pairs)
+  const variance = pairs * tangoVariance(counts, d0)
+  const numerator = wins - losses - pairs * d0
+  if (variance > 0) return numerator / Math.sqrt(variance)
+  return numerator === 0 ? 0 : numerator * Number.POSITIVE_INFINITY
+}
+
+/** 2q + d0 (1 - d0): the variance of one pair's difference, estimated as if the true one were d0. */
+export function tangoVariance({ wins, losses, pairs }: PairedCounts, d0: number): number {
   const a = 2 * pairs
   const b = -wins - losses + (2 * pairs - wins + losses) * d0
   const c = -losses * d0 * (1 - d0)
   const root = Math.sqrt(Math.max(0, b * b - 4 * a * c))
   // The same larger root in two forms; the second does not subtract nearly equal numbers when b > 0.
   const q = b <= 0 ? (root - b) / (2 * a) : (-2 * c) / (root + b)
-  const variance = pairs * (2 * q + d0 * (1 - d0))
-  const numerator = wins - losses - pairs * d0
-  if (variance > 0) return numerator / Math.sqrt(variance)
-  return numerator === 0 ? 0 : numerator * Number.POSITIVE_INFINITY
+  return 2 * q + d0 * (1 - d0)
 }
 
 /** @param confidence two-sided: 0.9 for the interval whose lower end is a one-sided 5 % test */
