@@ -40,6 +40,21 @@ export const crossingErrors = {
     summary: 'The step contradicts one that was taken before, such as a second recording of the same key.',
     remedy: 'The message names the earlier step; stop or undo it first.',
   },
+  CROSSING_NO_EGRESS_DECISION: {
+    kind: 'permission',
+    summary: 'Recorded data would go to a processor that no named person has allowed for this purpose.',
+    remedy: 'Get the decision, write it under `egress` in the plan, and freeze the plan again.',
+  },
+  CROSSING_BAD_PLAN: {
+    kind: 'invalid-request',
+    summary: 'The plan file does not hold what it must, or is not the plan that was frozen.',
+    remedy: 'Correct the line and column named in the message; `portolan plan verify` checks the whole file.',
+  },
+  CROSSING_BAD_IMPORT: {
+    kind: 'invalid-request',
+    summary: 'A file to be imported is not what its format says, or holds nothing that could be recorded.',
+    remedy: 'Check the line named in the message and the `--from` format.',
+  },
 } as const satisfies Record<string, ErrorEntry>
 
 export type CrossingErrorCode = keyof typeof crossingErrors

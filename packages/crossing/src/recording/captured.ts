@@ -5,6 +5,8 @@ import type { LedgerRow } from '@portolan/store'
 export interface CapturedExchange {
   readonly recordingId: string
   readonly row: LedgerRow
+  /** Keys without retention are kept no further than this; null: as the recording has it. */
+  readonly atMost: 'metrics' | null
   readonly door: Protocol
   readonly messagesVersion: MessagesVersion
   /** The body as it came; null when it was too large to be kept. */

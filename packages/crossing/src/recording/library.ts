@@ -108,6 +108,14 @@ export class RecordingLibrary {
       .filter(({ source }) => source.kind === 'live')
   }
 
+  /** Which keys are recorded now; asked often. */
+  active(): readonly { readonly id: string; readonly keyIds: readonly string[] }[] {
+    return this.#database
+      .all('SELECT * FROM recordings WHERE stopped_at IS NULL ORDER BY started_at')
+      .map((row) => parseRecording(row))
+      .filter(({ source }) => source.kind === 'live')
+  }
+
   /** @throws {CrossingError} CROSSING_NOT_FOUND */
   recording(id: string): Recording {
     const row = this.#database.one('SELECT * FROM recordings WHERE id = ?', id)
@@ -115,11 +123,12 @@ export class RecordingLibrary {
     return parseRecording(row, this.#database)
   }
 
-  /** Frees what only a running recording needs: how conversations are recognised. */
-  forgetHeads(recordingId: string): void {
-    const sessions = 'SELECT number FROM sessions WHERE recording_id = ?'
-    this.#database.run(`DELETE FROM heads WHERE session IN (${sessions})`, recordingId)
-    this.#database.run(`DELETE FROM names WHERE session IN (${sessions})`, recordingId)
+  /** Frees what only running recordings need: how conversations are recognised. */
+  forgetHeadsOfStopped(): void {
+    const sessions =
+      'SELECT s.number FROM sessions s JOIN recordings r ON r.id = s.recording_id WHERE r.stopped_at IS NOT NULL'
+    this.#database.run(`DELETE FROM heads WHERE session IN (${sessions})`)
+    this.#database.run(`DELETE FROM names WHERE session IN (${sessions})`)
   }
 
   // --------------------------------------------------------------------------------------- sessions

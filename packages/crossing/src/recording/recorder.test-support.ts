@@ -62,6 +62,7 @@ export class RecordingRoom {
     return {
       recordingId,
       row: { ...emptyRow, requestId, startedAtMs: startMs + this.#requests * 1000, bytesIn: bytes.length, ...row },
+      atMost: null,
       door: 'chat',
       messagesVersion: '2023-06-01',
       body: bytes,

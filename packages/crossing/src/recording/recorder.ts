@@ -131,7 +131,7 @@ export class Recorder {
       this.#count(recording.id, 'not-sampled')
       return null
     }
-    if (recording.level === 'metrics') {
+    if (recording.level === 'metrics' || captured.atMost === 'metrics') {
       this.#insert(captured, found, response, null)
     } else {
       const written = this.#write(open, captured, found, read)

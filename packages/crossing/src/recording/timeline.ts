@@ -50,7 +50,5 @@ function segmentsOf({ prompt }: Exchange, inputTokens: number): PromptSegment[] 
 /** The simulator takes one segment: only an answer of one block can be a hit, the rest is counted as computed. */
 function answerOf({ prompt, usage }: Exchange, inputTokens: number): PromptSegment | null {
   const [only] = prompt!.answer
-  return only === undefined
-    ? null
-    : { id: only.id, tokens: Math.min(usage.outputTokens ?? 0, inputTokens) }
+  return only === undefined ? null : { id: only.id, tokens: Math.min(usage.outputTokens ?? 0, inputTokens) }
 }

@@ -52,11 +52,6 @@ export class RecordingsDatabase {
     })
   }
 
-  /** Changes when another connection has written. */
-  dataVersion(): number {
-    return Number(this.one('PRAGMA data_version')?.['data_version'] ?? 0)
-  }
-
   one(sql: string, ...values: readonly SQLInputValue[]): Row | null {
     return this.#statement(sql).get(...values) ?? null
   }

@@ -1,0 +1,14 @@
+/** Recording: what a gateway calls, and what reads recordings afterwards. */
+export type { CapturedExchange } from './captured.ts'
+export {
+  RecordingLibrary,
+  type ErasureResult,
+  type ErasureTarget,
+  type LibraryOptions,
+  type NewRecording,
+} from './library.ts'
+export { LiveRecorder, type LiveRecorderOptions } from './live-recorder.ts'
+export { promptShape } from './prompt-shape.ts'
+export { isFieldPath, type FieldRule, type RedactionRules } from './redaction/redactor.ts'
+export { timelineOf, type TimedExchange } from './timeline.ts'
+export { Vault } from './vault.ts'
