@@ -43,6 +43,21 @@ export const engineErrors = {
     summary: 'The request asks for something that cannot be done as it stands.',
     remedy: 'Correct the setting named in the message.',
   },
+  ENGINE_SCHEMA_UNSUPPORTED: {
+    kind: 'invalid-request',
+    summary: 'A JSON Schema uses a keyword that cannot be enforced.',
+    remedy: 'Leave the keyword named in the message out, or ask without `strict`.',
+  },
+  ENGINE_SCHEMA_INVALID: {
+    kind: 'invalid-request',
+    summary: 'A JSON Schema is no schema, refers to nothing, or no value fits it.',
+    remedy: 'Correct the schema at the place named in the message.',
+  },
+  ENGINE_SCHEMA_TOO_LARGE: {
+    kind: 'invalid-request',
+    summary: 'A JSON Schema is larger, or unfolds further, than can be enforced.',
+    remedy: 'Use a smaller schema: fewer alternatives, properties and listed values.',
+  },
   ENGINE_CACHE_IN_USE: {
     kind: 'conflict',
     summary: 'Another living process writes to this prefix cache.',

@@ -69,7 +69,7 @@ export { loadEncodingProfile, profileFromSources } from './encoding/checkpoint-t
 export { encodeChat, encodeFillInTheMiddle, type EncodedPrompt } from './encoding/encode-chat.ts'
 export type * from './encoding/messages.ts'
 export { encodingFile, ownProfile, parseEncodingFile } from './encoding/own-texts.ts'
-export { type CallMarkup, type EncodingProfile } from './encoding/profile.ts'
+export { v4CallMarkup, type CallMarkup, type EncodingProfile } from './encoding/profile.ts'
 export { dumpsPython, fromJavaScript, loadsPython, type PythonValue } from './encoding/python-json.ts'
 export { callOpening } from './encoding/tool-markup.ts'
 export { promptText, promptTokens, type PromptSegment } from './encoding/segments.ts'

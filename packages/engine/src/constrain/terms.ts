@@ -1,0 +1,378 @@
+/**
+ * A grammar as terms, read symbol by symbol: the term that is left after a symbol is the next state.
+ *
+ * Symbols 0-255 are bytes, larger ones stand for special tokens. Terms are interned, so equal rests are one object
+ * and every step is computed once. The right-leaning chain of `sequence` terms is the stack of a pushdown
+ * automaton; `alternatives` keep several readings open and share their common ends.
+ *
+ * Invariant: a step gives `nothing` whenever no text could finish it any more, so no reading ever gets stuck.
+ * Method: derivatives of expressions (Brzozowski 1964), made lazily.
+ */
+
+/** A hand-made automaton inside a term: for what would be a huge expression. Every place must be able to finish. */
+export interface Machine {
+  /** Equal names, equal machines. */
+  readonly name: string
+  step(place: string, symbol: number): string | null
+  mayEnd(place: string): boolean
+  /** A shortest text from here to an end, as symbols. */
+  shortest(place: string): string
+}
+
+/** A named term that may contain itself. */
+export interface Rule {
+  body: Term
+  /** Symbols of its shortest text; Infinity: none. */
+  least: number
+}
+
+type Kind = 'nothing' | 'end' | 'literal' | 'set' | 'sequence' | 'alternatives' | 'repeat' | 'rule' | 'machine'
+
+export class Term {
+  readonly kind: Kind
+  readonly id: number
+  /** The empty text belongs to it. */
+  readonly nullable: boolean
+  /** `sequence`: what comes first; `repeat`: what is repeated. */
+  first: Term | null = null
+  /** `sequence`: what follows. */
+  rest: Term | null = null
+  /** `literal`: its symbols as characters; `machine`: the place. */
+  text = ''
+  members: ReadonlySet<number> | null = null
+  choices: readonly Term[] = []
+  minimum = 0
+  maximum = Infinity
+  rule: Rule | null = null
+  machine: Machine | null = null
+  /** Length of the shortest text; -1: not known yet. */
+  least = -1
+  steps: Map<number, Term> | null = null
+  generation = 0
+
+  constructor(kind: Kind, id: number, nullable: boolean) {
+    this.kind = kind
+    this.id = id
+    this.nullable = nullable
+  }
+}
+
+/** Readings held open at once; of more, the first stay. What is dropped only narrows the language. */
+const maximumChoices = 512
+const flattenedChoices = 96
+const idFactor = 2 ** 26
+
+export class Terms {
+  readonly nothing: Term
+  readonly end: Term
+  #nextId = 0
+  #interned = new Map<string, Term>()
+  #sequences = new Map<number, Term>()
+  readonly #uses = new WeakMap<Rule, Term>()
+  #size = 0
+  #generation = 0
+  readonly #limit: number
+  /** Steps computed, not looked up: a measure of work. */
+  work = 0
+
+  /** @param limit Terms remembered before all is forgotten; terms in use stay usable. */
+  constructor(limit = 200_000) {
+    this.#limit = limit
+    this.nothing = this.#make('nothing', false)
+    this.nothing.least = Infinity
+    this.end = this.#make('end', true)
+    this.end.least = 0
+  }
+
+  get generation(): number {
+    return this.#generation
+  }
+
+  /** Forgets what was interned once it is too much. Call between uses, never while compiling. */
+  sweep(): void {
+    if (this.#size < this.#limit) return
+    this.#interned = new Map()
+    this.#sequences = new Map()
+    this.#size = 0
+    this.#generation++
+  }
+
+  // -------------------------------------------------------------------------------------------- making
+
+  literal(symbols: string): Term {
+    if (symbols === '') return this.end
+    return this.#intern(`l${symbols}`, () => {
+      const term = this.#make('literal', false)
+      term.text = symbols
+      return term
+    })
+  }
+
+  set(members: Iterable<number>): Term {
+    const sorted = [...new Set(members)].sort((a, b) => a - b)
+    if (sorted.length === 0) return this.nothing
+    return this.#intern(`c${sorted.join(',')}`, () => {
+      const term = this.#make('set', false)
+      term.members = new Set(sorted)
+      return term
+    })
+  }
+
+  range(low: number, high: number): Term {
+    return this.set(Array.from({ length: high - low + 1 }, (_, at) => low + at))
+  }
+
+  sequence(...terms: readonly Term[]): Term {
+    let chain = this.end
+    for (let at = terms.length - 1; at >= 0; at--) chain = this.#follow(terms[at]!, chain)
+    return chain
+  }
+
+  either(...terms: readonly Term[]): Term {
+    const gathered = new Set<Term>()
+    for (const term of terms) this.#gather(term, gathered)
+    if (gathered.size === 0) return this.nothing
+    const members = this.#factored(this.#joined([...gathered]))
+    if (members.length === 1) return members[0]!
+    const kept = members.length > maximumChoices ? members.slice(0, maximumChoices) : members
+    kept.sort((a, b) => a.id - b.id)
+    return this.#intern(`o${kept.map(({ id }) => id).join(',')}`, () => {
+      const term = this.#make(
+        'alternatives',
+        kept.some(({ nullable }) => nullable),
+      )
+      term.choices = kept
+      return term
+    })
+  }
+
+  optional(term: Term): Term {
+    return this.either(term, this.end)
+  }
+
+  repeat(term: Term, minimum: number, maximum: number = Infinity): Term {
+    if (maximum <= 0 || term === this.end) return this.end
+    const from = term.nullable ? 0 : minimum
+    if (maximum < from) return this.nothing
+    if (term === this.nothing) return from === 0 ? this.end : this.nothing
+    if (from === 1 && maximum === 1) return term
+    return this.#intern(`r${term.id},${from},${maximum}`, () => {
+      const made = this.#make('repeat', from === 0)
+      made.first = term
+      made.minimum = from
+      made.maximum = maximum
+      return made
+    })
+  }
+
+  /** A rule is never empty text. */
+  use(rule: Rule): Term {
+    const known = this.#uses.get(rule)
+    if (known !== undefined) return known
+    const term = this.#make('rule', false)
+    term.rule = rule
+    this.#uses.set(rule, term)
+    return term
+  }
+
+  run(machine: Machine, place: string): Term {
+    return this.#intern(`m${machine.name}\u0000${place}`, () => {
+      const term = this.#make('machine', machine.mayEnd(place))
+      term.machine = machine
+      term.text = place
+      return term
+    })
+  }
+
+  // ------------------------------------------------------------------------------------------- reading
+
+  /** What is left of `term` after `symbol`; `nothing` when no text of it goes on like this. */
+  step(term: Term, symbol: number): Term {
+    if (term.kind === 'set') return term.members!.has(symbol) ? this.end : this.nothing
+    if (term.kind === 'nothing' || term.kind === 'end') return this.nothing
+    if (term.kind === 'literal' && term.text.charCodeAt(0) !== symbol) return this.nothing
+    if (term.steps === null || term.generation !== this.#generation) {
+      term.steps = new Map()
+      term.generation = this.#generation
+    }
+    const known = term.steps.get(symbol)
+    if (known !== undefined) return known
+    this.work++
+    const made = this.#derive(term, symbol)
+    const next = this.least(made) === Infinity ? this.nothing : made
+    term.steps.set(symbol, next)
+    return next
+  }
+
+  #derive(term: Term, symbol: number): Term {
+    switch (term.kind) {
+      case 'literal':
+        return this.literal(term.text.slice(1))
+      case 'sequence': {
+        const after = this.#follow(this.step(term.first!, symbol), term.rest!)
+        return term.first!.nullable ? this.either(after, this.step(term.rest!, symbol)) : after
+      }
+      case 'alternatives':
+        return this.either(...term.choices.map((choice) => this.step(choice, symbol)))
+      case 'repeat': {
+        const after = this.step(term.first!, symbol)
+        if (after === this.nothing) return after
+        return this.#follow(after, this.repeat(term.first!, Math.max(0, term.minimum - 1), term.maximum - 1))
+      }
+      case 'rule':
+        return this.step(term.rule!.body, symbol)
+      default: {
+        const place = term.machine!.step(term.text, symbol)
+        return place === null ? this.nothing : this.run(term.machine!, place)
+      }
+    }
+  }
+
+  /** Symbols of the shortest text of `term`; Infinity when it has none. Rules must be settled. */
+  least(term: Term): number {
+    if (term.least < 0) term.least = leastOf(term, (inner) => this.least(inner))
+    return term.least
+  }
+
+  /** Finds the shortest text of every rule. Call once they all have their bodies. */
+  settle(rules: readonly Rule[]): void {
+    for (let hasChanged = true; hasChanged;) {
+      hasChanged = false
+      const known = new Map<Term, number>()
+      const of = (term: Term): number => {
+        const found = term.least >= 0 ? term.least : known.get(term)
+        if (found !== undefined) return found
+        const length = leastOf(term, of)
+        known.set(term, length)
+        return length
+      }
+      // The last are the innermost, on which the others stand.
+      for (let at = rules.length - 1; at >= 0; at--) {
+        const length = of(rules[at]!.body)
+        if (length >= rules[at]!.least) continue
+        rules[at]!.least = length
+        hasChanged = true
+      }
+    }
+  }
+
+  /** A shortest text of `term`, as symbols. */
+  shortest(term: Term): string {
+    const parts: string[] = []
+    // What is still to be written, the next on top.
+    const open: Term[] = [term]
+    while (open.length > 0) {
+      const next = open.pop()!
+      switch (next.kind) {
+        case 'literal':
+          parts.push(next.text)
+          break
+        case 'set':
+          parts.push(String.fromCharCode(next.members!.values().next().value!))
+          break
+        case 'sequence':
+          open.push(next.rest!, next.first!)
+          break
+        case 'alternatives':
+          open.push(next.choices.reduce((best, choice) => (this.least(choice) < this.least(best) ? choice : best)))
+          break
+        case 'repeat':
+          for (let times = 0; times < next.minimum; times++) open.push(next.first!)
+          break
+        case 'rule':
+          open.push(next.rule!.body)
+          break
+        case 'machine':
+          parts.push(next.machine!.shortest(next.text))
+          break
+        default:
+      }
+    }
+    return parts.join('')
+  }
+
+  // ------------------------------------------------------------------------------------------- helpers
+
+  #make(kind: Kind, nullable: boolean): Term {
+    this.#size++
+    return new Term(kind, this.#nextId++, nullable)
+  }
+
+  #intern(key: string, make: () => Term): Term {
+    const known = this.#interned.get(key)
+    if (known !== undefined) return known
+    const term = make()
+    this.#interned.set(key, term)
+    return term
+  }
+
+  #follow(first: Term, rest: Term): Term {
+    if (first === this.nothing || rest === this.nothing) return this.nothing
+    if (first === this.end) return rest
+    if (rest === this.end) return first
+    if (first.kind === 'sequence') return this.#follow(first.first!, this.#follow(first.rest!, rest))
+    if (first.kind === 'literal') {
+      if (rest.kind === 'literal') return this.literal(first.text + rest.text)
+      if (rest.kind === 'sequence' && rest.first!.kind === 'literal')
+        return this.#follow(this.literal(first.text + rest.first!.text), rest.rest!)
+    }
+    const key = (first.id % idFactor) * idFactor + (rest.id % idFactor)
+    const known = this.#sequences.get(key)
+    if (known?.first === first && known.rest === rest) return known
+    const term = this.#make('sequence', first.nullable && rest.nullable)
+    term.first = first
+    term.rest = rest
+    this.#sequences.set(key, term)
+    return term
+  }
+
+  #gather(term: Term, into: Set<Term>): void {
+    if (term === this.nothing) return
+    if (term.kind === 'alternatives' && into.size + term.choices.length <= flattenedChoices)
+      for (const choice of term.choices) into.add(choice)
+    else into.add(term)
+  }
+
+  /** Sets beside each other are one set. */
+  #joined(terms: readonly Term[]): Term[] {
+    const sets = terms.filter(({ kind }) => kind === 'set')
+    if (sets.length < 2) return [...terms]
+    const union = this.set(sets.flatMap(({ members }) => [...members!]))
+    return [...terms.filter(({ kind }) => kind !== 'set'), union]
+  }
+
+  /** Readings with the same rest share it, so that ambiguity does not multiply with depth. */
+  #factored(terms: readonly Term[]): Term[] {
+    const byRest = new Map<Term, Term[]>()
+    for (const term of terms)
+      if (term.kind === 'sequence') byRest.set(term.rest!, [...(byRest.get(term.rest!) ?? []), term.first!])
+    if ([...byRest.values()].every(({ length }) => length === 1)) return [...terms]
+    const shared = new Set<Term>()
+    for (const term of terms) {
+      const firsts = term.kind === 'sequence' ? byRest.get(term.rest!)! : []
+      shared.add(firsts.length < 2 ? term : this.#follow(this.either(...firsts), term.rest!))
+    }
+    return [...shared]
+  }
+}
+
+function leastOf(term: Term, of: (inner: Term) => number): number {
+  switch (term.kind) {
+    case 'literal':
+      return term.text.length
+    case 'set':
+      return 1
+    case 'sequence':
+      return of(term.first!) + of(term.rest!)
+    case 'alternatives':
+      return term.choices.reduce((least, choice) => Math.min(least, of(choice)), Infinity)
+    case 'repeat':
+      return term.minimum === 0 ? 0 : term.minimum * of(term.first!)
+    case 'rule':
+      return term.rule!.least
+    case 'machine':
+      return term.nullable ? 0 : term.machine!.shortest(term.text).length
+    default:
+      return term.least
+  }
+}
