@@ -5,6 +5,7 @@ import type { ModelError } from '@portolan/model'
 import { StoreError } from '@portolan/store'
 import { UpstreamError } from '@portolan/upstream'
 import { priceCommands } from './commands/price-tree.ts'
+import { whatIfCommand } from './commands/usage-tree.ts'
 import { CliError, exitCodes } from './errors.ts'
 import { json } from './output.ts'
 
@@ -101,12 +102,13 @@ function commands(): Command {
     'portolan keys revoke key_3fa9',
   ).action(async (id: string, options) => (await import('./commands/keys.ts')).revokeKey(id, options))
 
-  add(program.command('usage'), 'What was used and what it cost.', 'portolan usage --by model,day --since 2026-11-01')
+  const usage = add(program.command('usage'), 'What was used and what it cost.', 'portolan usage --by model,day --since 2026-11-01')
     .option('--by <groups>', 'comma-separated: model, key, upstream, day, hour, status', 'model')
     .option('--since <date>', 'first day, UTC; default: 30 days ago')
     .option('--until <date>', 'day after the last, UTC')
     .option('--last <rows>', 'show the newest rows instead', (text) => Number.parseInt(text, 10))
     .action(async (options) => (await import('./commands/usage.ts')).usage(options))
+  whatIfCommand(usage, add)
 
   add(program.command('budget'), 'What is left of each budget.', 'portolan budget --json').action(async (options) =>
     (await import('./commands/budget.ts')).budgets(options),

@@ -67,3 +67,12 @@ export {
   type ServedTraffic,
   type Throughput,
 } from './self-hosted.ts'
+export { cacheRuleOf } from './vendor-cache-rules.ts'
+export {
+  repriceTraffic,
+  type HitAssumption,
+  type RecordedRequest,
+  type RepricedTraffic,
+  type TierSum,
+  type WhatIf,
+} from './what-if.ts'

@@ -102,6 +102,26 @@ export class SqliteLedger implements Ledger {
     return this.#all(`SELECT body FROM entries ${where} ORDER BY seq DESC LIMIT ?`, bound).map(toLedgerRow)
   }
 
+  /** Every row of a time as it stands now, in the order of writing; read in pages, so memory stays flat. */
+  *rows(filter: { readonly fromMs: number; readonly untilMs: number; readonly keyId?: string }): Generator<LedgerRow> {
+    const byKey = filter.keyId === undefined ? '' : 'AND key_id = ?'
+    const bound = filter.keyId === undefined ? [] : [filter.keyId]
+    const corrected = this.#all('SELECT 1 FROM corrections LIMIT 1', []).length > 0
+    for (let after = 0; ;) {
+      const page = this.#all(`SELECT seq, body FROM entries WHERE seq > ? ${byKey} ORDER BY seq LIMIT 2000`, [
+        after,
+        ...bound,
+      ])
+      if (page.length === 0) return
+      after = Number(page.at(-1)!['seq'])
+      for (const fields of page) {
+        const row = toLedgerRow(fields)
+        if (row.startedAtMs < filter.fromMs || row.startedAtMs >= filter.untilMs) continue
+        yield corrected ? correctedRow(row, this.corrections(row.requestId)) : row
+      }
+    }
+  }
+
   find(requestId: string): LedgerRow | null {
     const [fields] = this.#all('SELECT body FROM entries WHERE request_id = ?', [requestId])
     return fields === undefined ? null : toLedgerRow(fields)
