@@ -10,6 +10,8 @@ export { DiskTier, type DiskTierOptions, type SegmentFacts, type VerifyResult } 
 export { PrefixCache, type CacheCounters, type CacheHit, type PrefixCacheOptions } from './cache/prefix-cache.ts'
 export { EngineError, engineErrors, type EngineErrorCode, type EngineErrorEntry } from './errors.ts'
 export { blockTokens, type BlockState, type Forward, type ForwardPiece, type ForwardSequence } from './forward.ts'
+export { KernelForward, type KernelForwardOptions } from './kernel-forward/kernel-forward.ts'
+export { openForward, type ForwardChoice, type OpenedForward } from './open-forward.ts'
 export { ReferenceForward } from './reference-forward.ts'
 export type { Job, JobEnd, JobEndCause } from './scheduler/job.ts'
 export { Scheduler, type SchedulerCounters, type SchedulerOptions } from './scheduler/scheduler.ts'

@@ -54,6 +54,7 @@ describe('the engine in its thread', () => {
   it('says what it is', async () => {
     const info = await thread.ready
     assert.deepEqual([info.trained, info.diskProblem, info.efforts], [false, null, ['low', 'high', 'max']])
+    assert.equal(info.forward, 'exact')
   })
 
   it('answers, and the same again with a hit for the whole blocks of the prompt', async () => {

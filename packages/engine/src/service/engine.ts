@@ -10,7 +10,6 @@ import {
   loadEncodingProfile,
   loadTokenizer,
   makingOf,
-  Model,
   ModelError,
   openCheckpoint,
   promptTokens,
@@ -24,7 +23,7 @@ import { DiskTier } from '../cache/disk-tier.ts'
 import { PrefixCache } from '../cache/prefix-cache.ts'
 import { ensureDefaultCheckpoint } from '../default-checkpoint/default-checkpoint.ts'
 import { EngineError } from '../errors.ts'
-import { ReferenceForward } from '../reference-forward.ts'
+import { openForward, type OpenedForward } from '../open-forward.ts'
 import type { JobEnd } from '../scheduler/job.ts'
 import { Scheduler } from '../scheduler/scheduler.ts'
 import type {
@@ -42,6 +41,7 @@ const defaultMemoryBytes = 2 ** 28
 export class Engine {
   readonly info: EngineInfo
   readonly #checkpoint: Checkpoint
+  readonly #forward: OpenedForward
   readonly #tokenizer: Tokenizer
   readonly #profile: EncodingProfile
   readonly #scheduler: Scheduler
@@ -55,12 +55,20 @@ export class Engine {
     const directory = typeof checkpoint === 'string' ? checkpoint : ensureDefaultCheckpoint(checkpoint.defaultBelow)
     const tokenizer = await loadTokenizer(directory)
     const profile = await loadEncodingProfile(directory)
-    return new Engine(options, directory, tokenizer, profile, now)
+    const opened = openCheckpoint(directory)
+    try {
+      const forward = await openForward(opened, weightsName(directory), options)
+      return new Engine(options, opened, forward, tokenizer, profile, now)
+    } catch (error) {
+      opened.close()
+      throw error
+    }
   }
 
   private constructor(
     options: EngineOptions,
-    directory: string,
+    checkpoint: Checkpoint,
+    forward: OpenedForward,
     tokenizer: Tokenizer,
     profile: EncodingProfile,
     now: () => number,
@@ -68,26 +76,27 @@ export class Engine {
     this.#now = now
     this.#tokenizer = tokenizer
     this.#profile = profile
-    this.#checkpoint = openCheckpoint(directory)
-    const { storage = 'packed', mode } = options
-    const model = Model.load(this.#checkpoint, { storage, ...(mode === undefined ? {} : { mode }) })
+    this.#checkpoint = checkpoint
+    this.#forward = forward
     const { disk, problem } = openDisk(options)
     this.#disk = disk
     this.#cache = new PrefixCache({ memoryBytes: options.memoryBytes ?? defaultMemoryBytes, disk })
     const { tokenBudget, maximumRunning, maximumQueued } = options
-    this.#scheduler = new Scheduler(new ReferenceForward(model, weightsName(directory)), this.#cache, {
+    this.#scheduler = new Scheduler(forward.forward, this.#cache, {
       now,
       ...(tokenBudget === undefined ? {} : { tokenBudget }),
       ...(maximumRunning === undefined ? {} : { maximumRunning }),
       ...(maximumQueued === undefined ? {} : { maximumQueued }),
-      sequenceBytes: options.sequenceBytes ?? Math.floor(totalmem() / 2),
+      sequenceBytes: Math.min(options.sequenceBytes ?? Math.floor(totalmem() / 2), forward.roomBytes),
     })
-    const making = makingOf(model.config)
+    const { config } = checkpoint
+    const making = makingOf(config)
     this.info = {
       trained: making?.trained ?? true,
-      name: making?.shape ?? model.config.modelType,
-      vocabularySize: model.config.vocabSize,
-      maximumPositions: model.config.maximumPositions,
+      name: making?.shape ?? config.modelType,
+      forward: forward.kind,
+      vocabularySize: config.vocabSize,
+      maximumPositions: config.maximumPositions,
       efforts: Object.keys(profile.efforts),
       diskProblem: problem,
     }
@@ -118,6 +127,7 @@ export class Engine {
   close(): void {
     this.#disk?.close()
     this.#checkpoint.close()
+    void this.#forward.stop()
   }
 
   #start(id: number, request: GenerationRequest, emit: (event: EngineEvent) => void): void {

@@ -5,6 +5,7 @@
  */
 import type { ChatRequest, CompletionEvent, Finish, NumericMode, RowStorage, SamplingOptions } from '@portolan/model'
 import type { CacheCounters } from '../cache/prefix-cache.ts'
+import type { ForwardChoice } from '../open-forward.ts'
 import type { SchedulerCounters } from '../scheduler/scheduler.ts'
 
 export interface EngineOptions {
@@ -13,6 +14,8 @@ export interface EngineOptions {
   /** Default `packed`: 584 bytes a row at published sizes. */
   readonly storage?: RowStorage
   readonly mode?: NumericMode
+  /** Default `auto`: the kernels in exact mode, or the plain model when the checkpoint does not fit them. */
+  readonly forward?: ForwardChoice
   /** Prefixes in memory. Default 256 MiB. */
   readonly memoryBytes?: number
   /** Prefixes on disk; null (default): none. */
@@ -30,6 +33,8 @@ export interface EngineInfo {
   /** False: somebody made it up; whoever speaks for it must say so. */
   readonly trained: boolean
   readonly name: string
+  /** What computes: the kernels in one of their modes, or the plain model. */
+  readonly forward: Exclude<ForwardChoice, 'auto'>
   readonly vocabularySize: number
   readonly maximumPositions: number
   /** Effort words that the checkpoint's prompt texts know. */
