@@ -161,6 +161,10 @@ function makeParts(options: GatewayOptions, config: GatewayConfig, before: Gatew
     upstreams,
   )
   const now = options.now ?? Date.now
+  const metrics = before?.metrics ?? new Metrics()
+  metrics.watchEngines(
+    upstreams.flatMap(({ name, definition: { probe } }) => (probe ? [{ upstream: name, probe }] : [])),
+  )
   return {
     config,
     routes,
@@ -169,7 +173,7 @@ function makeParts(options: GatewayOptions, config: GatewayConfig, before: Gatew
     health: new Health(upstreams, now, before?.health ?? null),
     http: before?.http ?? new HttpClient(),
     retryBudget: before?.retryBudget ?? new RetryBudget(),
-    metrics: before?.metrics ?? new Metrics(),
+    metrics,
     prefixes: before?.prefixes ?? new PrefixMeter(),
     counters: before?.counters ?? new TokenCounters(),
     priceBook: options.priceBook,
@@ -256,7 +260,7 @@ async function serveOpen(parts: GatewayParts, door: Door, draining: boolean, cli
     client.send(
       trouble === null ? 200 : 503,
       { 'content-type': 'application/json' },
-      JSON.stringify({ status: trouble === null ? 'ok' : 'unavailable', reason: trouble }),
+      JSON.stringify({ status: trouble === null ? 'ok' : 'unavailable', reason: trouble, ...enginesIn(parts) }),
     )
     return true
   }
@@ -268,6 +272,12 @@ async function serveOpen(parts: GatewayParts, door: Door, draining: boolean, cli
   const { type, text } = await parts.metrics.expose()
   client.send(200, { 'content-type': type }, parts.metricsText ? await parts.metricsText() : text)
   return true
+}
+
+/** Engines in this process and what they are about; nothing where there are none. */
+function enginesIn({ routes }: GatewayParts): { readonly engines?: Readonly<Record<string, string>> } {
+  const engines = routes.upstreams.flatMap(({ name, definition: { probe } }) => (probe ? [[name, probe.phase]] : []))
+  return engines.length === 0 ? {} : { engines: Object.fromEntries(engines) as Record<string, string> }
 }
 
 /** Both credential headers on every door; `x-api-key` wins where both are sent, as at the vendor. */

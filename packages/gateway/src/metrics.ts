@@ -3,6 +3,7 @@
  * model name that a caller made up.
  */
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client'
+import { EngineMetrics, type WatchedEngine } from './engine-metrics.ts'
 
 const secondsBuckets = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600]
 
@@ -53,8 +54,15 @@ export class Metrics {
     registers: [this.registry],
   })
 
+  readonly #engines = new EngineMetrics(this.registry)
+
   constructor() {
     collectDefaultMetrics({ register: this.registry })
+  }
+
+  /** Of the upstreams that run one in this process. */
+  watchEngines(engines: readonly WatchedEngine[]): void {
+    this.#engines.watch(engines)
   }
 
   started(): void {

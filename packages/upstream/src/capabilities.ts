@@ -141,6 +141,9 @@ export interface UpstreamDefinition {
   readonly generate?: Generate
   /** Of in-process kinds with settings: makes `generate` once the configuration is known. */
   readonly generatorFor?: (settings: InProcessSettings) => Generate
+  /** Of in-process kinds that run an engine: a look at it, which starts nothing. */
+  readonly probe?: InProcessProbe
+  readonly probeFor?: (settings: InProcessSettings) => InProcessProbe
 }
 
 export type Generate = (request: CanonicalRequest, context: GenerateContext) => AsyncIterable<CanonicalEvent>
@@ -155,6 +158,46 @@ export interface InProcessSettings {
   /** Limits on kept prefixes; null: the engine's own. */
   readonly memoryBytes: number | null
   readonly diskBytes: number | null
+  /** Limits on answers in progress: what they remember together, how many run, how many wait; null: the engine's own. */
+  readonly sequenceBytes: number | null
+  readonly maximumRunning: number | null
+  readonly maximumQueued: number | null
+  /** Longest life of a request, waiting included; null: none. */
+  readonly deadlineMs: number | null
+}
+
+/** What can be seen of an engine inside this process. */
+export interface InProcessProbe {
+  /** `off`: nobody has asked it anything yet. */
+  readonly phase: 'off' | 'starting' | 'running' | 'stopped'
+  /** Why prefixes are not kept on disk. */
+  readonly diskProblem: string | null
+  /** Null while there is none. Never waits long: during a long pass the last figures stand. */
+  figures(): Promise<InProcessFigures | null>
+}
+
+/** Counts are since the engine started; rates are over its last seconds. */
+export interface InProcessFigures {
+  readonly running: number
+  readonly waiting: number
+  readonly prefillTokens: number
+  readonly decodeTokens: number
+  /** Of these, computed again after a request was put down for another. */
+  readonly recomputedTokens: number
+  readonly prefillTokensPerSec: number
+  readonly decodeTokensPerSec: number
+  readonly hitTokens: number
+  readonly missTokens: number
+  /** Of running requests, shared blocks counted once. */
+  readonly sequenceBytes: number
+  readonly memoryBytes: number
+  readonly memoryBlocks: number
+  readonly diskBytes: number
+  readonly diskBlocks: number
+  readonly preemptions: number
+  readonly memoryEvictions: number
+  readonly diskEvictions: number
+  readonly refused: number
 }
 
 /** What an in-process upstream is told beside the request. Clock and randomness come from outside. */
@@ -164,6 +207,10 @@ export interface GenerateContext {
   readonly signal: AbortSignal | null
   /** Whose request it is: prefixes are never shared between two. Absent: nobody's, and nothing is shared. */
   readonly tenant?: string
+  /** While a long prompt is read: how many of its tokens are known. */
+  readonly onProgress?: (doneTokens: number, promptTokens: number) => void
+  /** Something that the operator should know; each once. */
+  readonly onNotice?: (notice: string) => void
 }
 
 /** Bearer credentials, as the OpenAI conventions have them. */

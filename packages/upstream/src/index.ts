@@ -4,6 +4,8 @@ export type {
   ErrorQuirks,
   Generate,
   GenerateContext,
+  InProcessFigures,
+  InProcessProbe,
   InProcessSettings,
   PassThrough,
   PathOverride,
@@ -16,7 +18,7 @@ export { upstreamKinds } from './capabilities.ts'
 export { chooseAddress, type AddressChoice } from './choose-address.ts'
 export { definitionOf, profilesOf } from './definitions.ts'
 export { demoModel } from './demo/generate.ts'
-export { closeEmbeddedEngines } from './embedded/generate.ts'
+export { closeEmbeddedEngines } from './embedded/engine-places.ts'
 export { untrainedModel } from './embedded/untrained.ts'
 export { UpstreamError, upstreamErrors, type UpstreamErrorCode, type UpstreamErrorOptions } from './errors.ts'
 export {

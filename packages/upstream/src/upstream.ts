@@ -236,16 +236,25 @@ export function outboundMessagesVersion(
 type Bad = (member: string, why: string) => UpstreamError
 
 function generatorOf(config: UpstreamConfig, definition: UpstreamDefinition, bad: Bad): Partial<UpstreamDefinition> {
-  const { generatorFor } = definition
+  const { generatorFor, probeFor } = definition
   if (generatorFor === undefined) {
     if (config.model !== undefined)
-      throw bad('checkpoint or cache', `is set, but ${config.kind} runs no model inside this process.`)
+      throw bad('checkpoint, cache or engine', `is set, but ${config.kind} runs no model inside this process.`)
     return {}
   }
-  const { checkpoint = null, dataDirectory = null, memoryBytes = null, diskBytes = null } = config.model ?? {}
-  return {
-    generate: generatorFor({ checkpoint, dataDirectory, memoryBytes, diskBytes, upstreamName: config.name }),
+  const settings: InProcessSettings = {
+    checkpoint: null,
+    dataDirectory: null,
+    memoryBytes: null,
+    diskBytes: null,
+    sequenceBytes: null,
+    maximumRunning: null,
+    maximumQueued: null,
+    deadlineMs: null,
+    ...definedMembers(config.model ?? {}),
+    upstreamName: config.name,
   }
+  return { generate: generatorFor(settings), ...(probeFor === undefined ? {} : { probe: probeFor(settings) }) }
 }
 
 function resolveAddresses(

@@ -70,6 +70,22 @@ const upstream = z
       })
       .optional()
       .describe('Kind embedded: how much of earlier prompts is kept for later ones.'),
+    engine: z
+      .strictObject({
+        running: z.int().min(1).max(1024).optional().describe('Answers written at once; default 32.'),
+        queued: z.int().min(0).optional().describe('Requests that may wait; one more gets a 429. Default 256.'),
+        deadlineMs: milliseconds
+          .min(1)
+          .optional()
+          .describe('Longest life of a request, waiting included; default: none.'),
+        memoryBytes: z
+          .int()
+          .min(1)
+          .optional()
+          .describe('What answers in progress may remember together; default: half of the memory of the machine.'),
+      })
+      .optional()
+      .describe('Kind embedded: how much it takes on at once.'),
     paths: z
       .partialRecord(z.enum(protocols as [string, ...string[]]), z.string().startsWith('/'))
       .optional()

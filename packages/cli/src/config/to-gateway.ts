@@ -53,10 +53,10 @@ export function fixedPrices(file: FileConfig, config: GatewayConfig): ReadonlyMa
 function upstreamsOf({ file, directory }: LoadedConfig, data: string, env: NodeJS.ProcessEnv): UpstreamConfig[] {
   if (file.upstreams && Object.keys(file.upstreams).length > 0)
     return Object.entries(file.upstreams).map(
-      ([name, { kind, protocols, paths, prices, checkpoint, cache, ...rest }]) => ({
+      ([name, { kind, protocols, paths, prices, checkpoint, cache, engine, ...rest }]) => ({
         ...rest,
-        ...(kind === 'embedded' || checkpoint !== undefined || cache !== undefined
-          ? { model: modelSettings(checkpoint, cache, directory, data) }
+        ...(kind === 'embedded' || checkpoint !== undefined || cache !== undefined || engine !== undefined
+          ? { model: modelSettings({ checkpoint, cache, engine }, directory, data) }
           : {}),
         name,
         kind: kind as UpstreamKind,
@@ -73,7 +73,7 @@ function upstreamsOf({ file, directory }: LoadedConfig, data: string, env: NodeJ
   if (found.length > 0) return found
   // With nobody else to answer, the demonstration upstream does, and says what it is. Asked for by its name, the
   // untrained model answers: a real engine, but nothing to talk to, and slow over the long prompts of agents.
-  const embedded = modelSettings(undefined, undefined, directory, data)
+  const embedded = modelSettings({}, directory, data)
   return [
     { name: 'embedded', kind: 'embedded', models: [untrainedModel], model: embedded },
     { name: 'demo', kind: 'demo' },
@@ -83,8 +83,7 @@ function upstreamsOf({ file, directory }: LoadedConfig, data: string, env: NodeJ
 type FileUpstream = NonNullable<FileConfig['upstreams']>[string]
 
 function modelSettings(
-  checkpoint: FileUpstream['checkpoint'],
-  cache: FileUpstream['cache'],
+  { checkpoint, cache, engine }: Partial<Pick<FileUpstream, 'checkpoint' | 'cache' | 'engine'>>,
   directory: string,
   data: string,
 ): NonNullable<UpstreamConfig['model']> {
@@ -93,6 +92,10 @@ function modelSettings(
     dataDirectory: data,
     memoryBytes: cache?.memoryBytes ?? null,
     diskBytes: cache?.diskBytes ?? null,
+    sequenceBytes: engine?.memoryBytes ?? null,
+    maximumRunning: engine?.running ?? null,
+    maximumQueued: engine?.queued ?? null,
+    deadlineMs: engine?.deadlineMs ?? null,
   }
 }
 

@@ -35,7 +35,7 @@ import { Observer } from './observer.ts'
 import { prepare, prepareInProcess, type Outbound, type OutboundContext } from './outbound.ts'
 import { generateInProcess } from './in-process.ts'
 import { RecallCapture } from './recall.ts'
-import { Relay, forwardedHeaders, type AttemptFailure, type AttemptResult } from './relay.ts'
+import { Relay, forwardedHeaders, retryHeaders, type AttemptFailure, type AttemptResult } from './relay.ts'
 import { ledgerRow, type RowFacts } from './row.ts'
 
 export interface ExchangeStart {
@@ -66,6 +66,8 @@ export class Exchange {
   readonly #facts: RowFacts
   readonly #recall = new RecallCapture()
   #keepAlive: NodeJS.Timeout | null = null
+  /** When the caller last heard of progress, or began to wait for it. */
+  #saidAt: number
   #settled = false
   /** Null: nothing limits this request. */
   #limits: RequestLimits | null = null
@@ -75,6 +77,7 @@ export class Exchange {
   constructor(parts: GatewayParts, start: ExchangeStart, client: ClientSide) {
     this.#parts = parts
     this.#start = start
+    this.#saidAt = start.startedAt
     this.#client = client
     this.#observer = new Observer(start.startedAt, start.door.protocol === 'responses' ? null : this.#recall)
     this.#facts = {
@@ -208,7 +211,7 @@ export class Exchange {
           stage: 'not-sent',
           status: null,
           error: { kind: error.kind, message: error.message, code: error.code },
-          headers: retryHeaders(error),
+          headers: error.retryAfterMs === null ? {} : retryHeaders(error.retryAfterMs),
           body: null,
         }
       throw error
@@ -232,7 +235,7 @@ export class Exchange {
       const result = inProcess
         ? await this.#generate(inbound, target, outbound, gone.signal)
         : await this.#send(inbound, target, outbound, traits)
-      slot.leave(healthVerdict(result))
+      slot.leave(healthVerdict(result, inProcess))
       return result
     } catch (error) {
       slot.leave('neutral')
@@ -254,6 +257,8 @@ export class Exchange {
       onFirstEvent: () => {
         this.#facts.firstByteMs ??= performance.now() - this.#start.startedAt
       },
+      onProgress: (doneTokens, promptTokens) => this.#progress(inbound, doneTokens, promptTokens),
+      onNotice: (notice) => this.#parts.log.warn({ upstream: target.upstream.name }, notice),
     })
   }
 
@@ -480,19 +485,29 @@ export class Exchange {
     if (everyMs <= 0) return
     let lastBytes = 0
     this.#keepAlive = setInterval(() => {
-      if (this.#client.bytesOut !== lastBytes) {
-        lastBytes = this.#client.bytesOut
-        return
-      }
-      this.#client.commit(200, {
-        ...this.#ownHeaders(),
-        'content-type': 'text/event-stream; charset=utf-8',
-        'cache-control': 'no-cache, no-transform',
-        'x-accel-buffering': 'no',
-      })
-      this.#client.write(keepAliveText(inbound.protocol), false)
+      if (this.#client.bytesOut === lastBytes) this.#sayAlive(inbound, '')
       lastBytes = this.#client.bytesOut
     }, everyMs)
+  }
+
+  /** What is known of a prompt that is being read goes into the keep-alives, which then come sooner. */
+  #progress(inbound: Inbound, doneTokens: number, promptTokens: number): void {
+    if (this.#keepAlive === null || this.#client.contentSent || doneTokens >= promptTokens) return
+    const now = performance.now()
+    const everyMs = Math.min(progressEveryMs, this.#parts.config.keepAliveMs)
+    if (now - this.#saidAt < everyMs) return
+    this.#saidAt = now
+    this.#sayAlive(inbound, `${doneTokens} of ${promptTokens} prompt tokens read`)
+  }
+
+  #sayAlive(inbound: Inbound, news: string): void {
+    this.#client.commit(200, {
+      ...this.#ownHeaders(),
+      'content-type': 'text/event-stream; charset=utf-8',
+      'cache-control': 'no-cache, no-transform',
+      'x-accel-buffering': 'no',
+    })
+    this.#client.write(keepAliveText(inbound.protocol, news), false)
   }
 
   #stopKeepAlive(): void {
@@ -502,9 +517,13 @@ export class Exchange {
 }
 
 /** Messages clients know `ping`; comments are harmless to all three, but some Messages clients count silence by events. */
-function keepAliveText(protocol: Protocol): string {
-  return protocol === 'messages' ? 'event: ping\ndata: {"type":"ping"}\n\n' : ': keep-alive\n\n'
+function keepAliveText(protocol: Protocol, news: string): string {
+  if (protocol !== 'messages') return `: ${news || 'keep-alive'}\n\n`
+  return `${news && `: ${news}\n`}event: ping\ndata: {"type":"ping"}\n\n`
 }
+
+/** How often at most a caller hears how far its prompt is. */
+const progressEveryMs = 2000
 
 /** Names may be in any script, headers only in ASCII: what is not goes percent-encoded. */
 function headerText(name: string): string {
@@ -517,17 +536,14 @@ const noTraits: RequestTraits = { traits: new Set(), effectFree: false }
 /** A caller who retries by itself is better told soon than kept waiting. */
 const longestPauseMs = 2000
 
-function healthVerdict(result: AttemptResult): 'success' | 'failure' | 'neutral' {
+function healthVerdict(result: AttemptResult, inProcess: boolean): 'success' | 'failure' | 'neutral' {
   if (result.kind === 'gone') return 'neutral'
   if (result.kind === 'done') return result.outcome === 'ok' ? 'success' : 'failure'
+  // In this process there is no status to go by, and a full queue or a late answer is no ill health: leaving the
+  // engine alone would only hide its own words.
+  if (inProcess) return result.error.kind === 'internal' ? 'failure' : 'neutral'
   // What the caller did wrong says nothing about the upstream's health.
   return result.status !== null && result.status < 500 && result.status !== 429 ? 'neutral' : 'failure'
-}
-
-function retryHeaders(error: UpstreamError): Record<string, string> {
-  return error.retryAfterMs === null
-    ? {}
-    : { 'retry-after-ms': String(error.retryAfterMs), 'retry-after': String(Math.ceil(error.retryAfterMs / 1000)) }
 }
 
 function unknownModel(model: string, names: readonly string[]): string {

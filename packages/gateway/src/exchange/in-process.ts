@@ -10,7 +10,7 @@ import type { ClientHeaders, ClientSide } from './client-side.ts'
 import type { Inbound } from './inbound.ts'
 import type { Observer } from './observer.ts'
 import type { Outbound } from './outbound.ts'
-import type { AttemptResult } from './relay.ts'
+import { retryHeaders, type AttemptResult } from './relay.ts'
 
 export interface InProcessRun {
   readonly generate: NonNullable<UpstreamDefinition['generate']>
@@ -23,6 +23,8 @@ export interface InProcessRun {
   readonly tenant: string
   readonly headers: () => ClientHeaders
   readonly onFirstEvent: () => void
+  readonly onProgress: (doneTokens: number, promptTokens: number) => void
+  readonly onNotice: (notice: string) => void
 }
 
 export async function generateInProcess(run: InProcessRun): Promise<AttemptResult> {
@@ -36,6 +38,8 @@ export async function generateInProcess(run: InProcessRun): Promise<AttemptResul
     createdSec: answer.createdSec,
     signal,
     tenant: run.tenant,
+    onProgress: run.onProgress,
+    onNotice: run.onNotice,
   })
   for await (const event of events) {
     if (client.gone) return { kind: 'gone' }
@@ -74,8 +78,9 @@ export async function generateInProcess(run: InProcessRun): Promise<AttemptResul
 }
 
 function failed(event: Extract<CanonicalEvent, { type: 'error' }>): AttemptResult {
-  const { kind, message, code } = event
-  return { kind: 'failed', stage: 'streaming', status: null, error: { kind, message, code }, headers: {}, body: null }
+  const { kind, message, code, retryAfterMs } = event
+  const headers = retryAfterMs === undefined ? {} : retryHeaders(retryAfterMs)
+  return { kind: 'failed', stage: 'streaming', status: null, error: { kind, message, code }, headers, body: null }
 }
 
 function streamHeaders(run: InProcessRun): ClientHeaders {

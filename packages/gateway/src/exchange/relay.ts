@@ -66,6 +66,11 @@ export type AttemptResult =
   | AttemptFailure
   | { readonly kind: 'gone' }
 
+/** When to ask again, as an upstream would say it. */
+export function retryHeaders(retryAfterMs: number): Record<string, string> {
+  return { 'retry-after-ms': String(Math.round(retryAfterMs)), 'retry-after': String(Math.ceil(retryAfterMs / 1000)) }
+}
+
 /** Largest upstream error body that is read. */
 const errorBodyBytes = 1 << 20
 /** Largest complete answer. */

@@ -6,6 +6,7 @@
 import type { Dialect, Protocol } from '@portolan/wire'
 import { oldMessagesVersion, toolName128 } from '../capabilities.ts'
 import type { Address, UpstreamDefinition } from '../capabilities.ts'
+import { embeddedProbe } from './engine-places.ts'
 import { embeddedGenerator } from './generate.ts'
 
 /** The two published names. Every other name reaches the same checkpoint. */
@@ -85,4 +86,5 @@ export const embeddedDefinition: UpstreamDefinition = {
   // The engine has a queue of its own and says 429 when it is full.
   defaultConcurrency: 1024,
   generatorFor: embeddedGenerator,
+  probeFor: embeddedProbe,
 }

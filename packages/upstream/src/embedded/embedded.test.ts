@@ -8,7 +8,7 @@ import type { CanonicalEvent, CanonicalRequest, FunctionTool } from '@portolan/w
 import { resolveUpstream } from '../upstream.ts'
 import { Answer } from './answer.ts'
 import { toGeneration } from './chat-request.ts'
-import { closeEmbeddedEngines } from './generate.ts'
+import { closeEmbeddedEngines } from './engine-places.ts'
 import { SampledCalls } from './sampled-calls.ts'
 import { untrainedLabel, untrainedModel } from './untrained.ts'
 

@@ -1,35 +1,13 @@
-/**
- * Answers from an engine thread, which is started by the first request and shared by all of the same settings.
- *
- * A thread that died is replaced by the next request. The engine is imported when it is first needed, so that
- * gateways without a model of their own do not load one.
- */
-import { join } from 'node:path'
-import type { EngineThread } from '@portolan/engine'
+/** Answers from an engine thread (see `engine-places.ts`): its events as canonical ones, its news to whoever asked. */
 import { WireError, type CanonicalEvent, type CanonicalRequest } from '@portolan/wire'
 import type { Generate, GenerateContext, InProcessSettings } from '../capabilities.ts'
 import { Answer, usageOf } from './answer.ts'
 import { toGeneration } from './chat-request.ts'
-import { SampledCalls } from './sampled-calls.ts'
+import { engineOf, placeOf } from './engine-places.ts'
 import { untrainedLabel } from './untrained.ts'
-
-interface Place {
-  engine: Promise<EngineThread> | null
-  readonly sampled: SampledCalls
-}
-
-/** By settings: a configuration that is read again finds its engine running. */
-const places = new Map<string, Place>()
 
 export function embeddedGenerator(settings: InProcessSettings): Generate {
   return (request, context) => generate(settings, request, context)
-}
-
-/** Stops every engine of this process; a later request starts it again. */
-export async function closeEmbeddedEngines(): Promise<void> {
-  const running = [...places.values()].map(({ engine }) => engine)
-  places.clear()
-  for (const engine of running) await (await engine?.catch(() => null))?.close()
 }
 
 async function* generate(
@@ -41,6 +19,10 @@ async function* generate(
   try {
     const engine = await engineOf(place, settings)
     const info = await engine.ready
+    if (place.diskProblem !== null && !place.isTold) {
+      place.isTold = true
+      context.onNotice?.(`Prefixes are kept in memory only: ${place.diskProblem}`)
+    }
     const owner = context.tenant ?? `request ${context.requestId}`
     const { generation, tools, budgetIsCallers } = toGeneration(request, info, owner, place.sampled)
     const answer = new Answer({
@@ -50,7 +32,7 @@ async function* generate(
       budgetIsCallers,
       onCalls: (calls, rawCalls) => place.sampled.remember(generation.tenant, calls, rawCalls),
     })
-    for await (const event of engine.generate(generation, context.signal)) {
+    for await (const event of engine.generate({ ...generation, deadlineMs: settings.deadlineMs }, context.signal)) {
       switch (event.type) {
         case 'started':
           yield {
@@ -62,6 +44,7 @@ async function* generate(
           }
           break
         case 'progress':
+          context.onProgress?.(event.doneTokens, event.promptTokens)
           break
         case 'completion':
           yield* answer.piece(event.event)
@@ -70,46 +53,18 @@ async function* generate(
           yield* answer.end(event)
           break
         case 'failed':
-          yield { type: 'error', kind: event.kind, message: event.message, code: event.code }
+          yield {
+            type: 'error',
+            kind: event.kind,
+            message: event.message,
+            code: event.code,
+            ...(event.retryAfterMs === undefined ? {} : { retryAfterMs: event.retryAfterMs }),
+          }
       }
     }
   } catch (error) {
     yield failureOf(error)
   }
-}
-
-function placeOf(settings: InProcessSettings): Place {
-  const key = JSON.stringify(settings)
-  const known = places.get(key)
-  if (known !== undefined) return known
-  const place: Place = { engine: null, sampled: new SampledCalls() }
-  places.set(key, place)
-  return place
-}
-
-/** Requests that come at once wait for one start; a thread that has stopped is replaced once. */
-async function engineOf(place: Place, settings: InProcessSettings): Promise<EngineThread> {
-  const current = (place.engine ??= start(settings))
-  const engine = await current.catch((error: unknown) => {
-    if (place.engine === current) place.engine = null
-    throw error
-  })
-  if (!engine.hasStopped) return engine
-  if (place.engine === current) place.engine = start(settings)
-  return place.engine
-}
-
-async function start(settings: InProcessSettings): Promise<EngineThread> {
-  const { checkpoint, dataDirectory, memoryBytes, diskBytes, upstreamName } = settings
-  if (checkpoint === null && dataDirectory === null)
-    throw new WireError('WIRE_CANNOT_CARRY', 'The embedded upstream has neither a checkpoint nor a place to make one.')
-  const { EngineThread: Thread } = await import('@portolan/engine')
-  return new Thread({
-    checkpoint: checkpoint ?? { defaultBelow: join(dataDirectory!, 'models') },
-    cacheDirectory: dataDirectory === null ? null : join(dataDirectory, 'prefixes', upstreamName),
-    ...(memoryBytes === null ? {} : { memoryBytes }),
-    ...(diskBytes === null ? {} : { diskBytes }),
-  })
 }
 
 function failureOf(error: unknown): CanonicalEvent {

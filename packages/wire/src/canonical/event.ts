@@ -53,4 +53,11 @@ export type CanonicalEvent =
       readonly refusalExplanation: string | null
       readonly usage: Usage
     }
-  | { readonly type: 'error'; readonly kind: ErrorKind; readonly message: string; readonly code: string | null }
+  | {
+      readonly type: 'error'
+      readonly kind: ErrorKind
+      readonly message: string
+      readonly code: string | null
+      /** Only of upstreams inside this process, which have no header to say it in. */
+      readonly retryAfterMs?: number
+    }
