@@ -3,119 +3,115 @@
  *
  * Fed with the canonical events of every answer, translated or not. Keeps sums; text only where it must be recalled later.
  */
-import { noUsage, type CanonicalEvent, type ErrorKind, type Usage } from "@portolan/wire";
-import type { RecallCapture } from "./recall.ts";
-import type { AnswerCapture } from "./recording-port.ts";
+import { noUsage, type CanonicalEvent, type ErrorKind, type Usage } from '@portolan/wire'
+import type { RecallCapture } from './recall.ts'
+import type { AnswerCapture } from './recording-port.ts'
 
 export class Observer {
-  readonly #startedAt: number;
-  readonly #recall: RecallCapture | null;
+  readonly #startedAt: number
+  readonly #recall: RecallCapture | null
   /** Milliseconds since the request started; null: did not happen. */
-  firstReasoningMs: number | null = null;
-  firstTextMs: number | null = null;
+  firstReasoningMs: number | null = null
+  firstTextMs: number | null = null
   /** The last usage the upstream reported; counts overwrite, they never add. */
-  usage: Usage = noUsage;
-  usageReported = false;
-  servedModel: string | null = null;
-  upstreamId: string | null = null;
+  usage: Usage = noUsage
+  usageReported = false
+  servedModel: string | null = null
+  upstreamId: string | null = null
   /** UTF-16 units of what was generated, for estimates when no usage arrives. */
-  generatedChars = 0;
-  toolCalls = 0;
+  generatedChars = 0
+  toolCalls = 0
   /** True once anything that a client could show has been seen. */
-  meaningful = false;
-  ended = false;
+  meaningful = false
+  ended = false
   /** Set while the exchange is being recorded. */
-  capture: AnswerCapture | null = null;
-  error: {
-    readonly kind: ErrorKind;
-    readonly message: string;
-    readonly code: string | null;
-  } | null = null;
+  capture: AnswerCapture | null = null
+  error: { readonly kind: ErrorKind; readonly message: string; readonly code: string | null } | null = null
 
   /**
    * @param startedAt `performance.now()` of the request's start.
    * @param recall    where reasoning is kept for callers that will drop it; null: nowhere.
    */
   constructor(startedAt: number, recall: RecallCapture | null = null) {
-    this.#startedAt = startedAt;
-    this.#recall = recall;
+    this.#startedAt = startedAt
+    this.#recall = recall
   }
 
   /** Is reasoning being kept for this caller? */
   get recalls(): boolean {
-    return this.#recall !== null;
+    return this.#recall !== null
   }
 
   /** A new attempt begins: an earlier one said nothing that the caller saw, so nothing of it may count. */
   restart(): void {
-    this.capture?.restart();
-    this.usage = noUsage;
-    this.usageReported = false;
-    this.servedModel = null;
-    this.upstreamId = null;
-    this.meaningful = false;
-    this.ended = false;
-    this.error = null;
+    this.capture?.restart()
+    this.usage = noUsage
+    this.usageReported = false
+    this.servedModel = null
+    this.upstreamId = null
+    this.meaningful = false
+    this.ended = false
+    this.error = null
   }
 
   observe(event: CanonicalEvent): void {
-    this.#recall?.observe(event);
-    this.capture?.observe(event);
+    this.#recall?.observe(event)
+    this.capture?.observe(event)
     switch (event.type) {
-      case "response-start":
-        this.upstreamId = event.id || null;
-        this.servedModel = event.model || null;
-        if (event.usage) this.#take(event.usage);
-        break;
-      case "text-delta":
-        this.meaningful = true;
-        this.generatedChars += event.text.length;
-        this.firstTextMs ??= this.#elapsed();
-        break;
-      case "reasoning-delta":
-        this.meaningful = true;
-        this.generatedChars += event.text.length;
-        this.firstReasoningMs ??= this.#elapsed();
-        break;
-      case "tool-call-start":
-        this.meaningful = true;
-        this.toolCalls++;
-        this.generatedChars += event.name.length;
+      case 'response-start':
+        this.upstreamId = event.id || null
+        this.servedModel = event.model || null
+        if (event.usage) this.#take(event.usage)
+        break
+      case 'text-delta':
+        this.meaningful = true
+        this.generatedChars += event.text.length
+        this.firstTextMs ??= this.#elapsed()
+        break
+      case 'reasoning-delta':
+        this.meaningful = true
+        this.generatedChars += event.text.length
+        this.firstReasoningMs ??= this.#elapsed()
+        break
+      case 'tool-call-start':
+        this.meaningful = true
+        this.toolCalls++
+        this.generatedChars += event.name.length
         // A tool call is visible work: the client can act on it.
-        this.firstTextMs ??= this.#elapsed();
-        break;
-      case "tool-call-delta":
-        this.generatedChars += event.argumentsDelta.length;
-        break;
-      case "foreign":
-      case "text-start":
-      case "reasoning-start":
-        this.meaningful = true;
-        break;
-      case "usage":
-        this.#take(event.usage);
-        break;
-      case "response-end":
-        this.meaningful = true;
-        this.ended = true;
-        this.#take(event.usage);
-        break;
-      case "error":
-        this.error = event;
-        break;
+        this.firstTextMs ??= this.#elapsed()
+        break
+      case 'tool-call-delta':
+        this.generatedChars += event.argumentsDelta.length
+        break
+      case 'foreign':
+      case 'text-start':
+      case 'reasoning-start':
+        this.meaningful = true
+        break
+      case 'usage':
+        this.#take(event.usage)
+        break
+      case 'response-end':
+        this.meaningful = true
+        this.ended = true
+        this.#take(event.usage)
+        break
+      case 'error':
+        this.error = event
+        break
       default:
-        break;
+        break
     }
   }
 
   #take(usage: Usage): void {
-    if (usage.inputTokens === null && usage.outputTokens === null) return;
-    this.usage = usage;
+    if (usage.inputTokens === null && usage.outputTokens === null) return
+    this.usage = usage
     // A start event reports the input alone; only a report that covers the output settles a request.
-    if (usage.outputTokens !== null) this.usageReported = true;
+    if (usage.outputTokens !== null) this.usageReported = true
   }
 
   #elapsed(): number {
-    return performance.now() - this.#startedAt;
+    return performance.now() - this.#startedAt
   }
 }
