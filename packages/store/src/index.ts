@@ -28,6 +28,7 @@ export {
   hashSecret,
   keyAllowsModel,
   keyRefusal,
+  secretFromBytes,
   type KeyInput,
   type KeyRecord,
   type KeyRefusal,
@@ -56,6 +57,8 @@ export {
   type LimitSubject,
   type RateLimitInput,
 } from './limits.ts'
+export { csvLine, readCsv } from './csv.ts'
+export type { ArchiveManifest, ArchiveOptions } from './ledger-archive.ts'
 export type { LedgerCheck, LedgerProblem, LedgerProblemCode } from './ledger-check.ts'
 export { LedgerWriter, type LedgerWriterCounters, type LedgerWriterOptions } from './ledger-writer.ts'
 export {

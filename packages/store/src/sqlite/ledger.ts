@@ -14,6 +14,8 @@ import {
   type UsageQuery,
 } from '../ledger.ts'
 import type { LedgerCheck } from '../ledger-check.ts'
+import type { ArchiveManifest, ArchiveOptions } from '../ledger-archive.ts'
+import { archiveLedger, archiveProblem } from './archive.ts'
 import { BatchChain, type BatchEntry } from './chain.ts'
 import { inTransaction, toStoreError } from './database.ts'
 import { correctionBody, digestOf, readCorrectionBody, readRowBody, rowBody } from './entry-body.ts'
@@ -102,26 +104,6 @@ export class SqliteLedger implements Ledger {
     return this.#all(`SELECT body FROM entries ${where} ORDER BY seq DESC LIMIT ?`, bound).map(toLedgerRow)
   }
 
-  /** Every row of a time as it stands now, in the order of writing; read in pages, so memory stays flat. */
-  *rows(filter: { readonly fromMs: number; readonly untilMs: number; readonly keyId?: string }): Generator<LedgerRow> {
-    const byKey = filter.keyId === undefined ? '' : 'AND key_id = ?'
-    const bound = filter.keyId === undefined ? [] : [filter.keyId]
-    const corrected = this.#all('SELECT 1 FROM corrections LIMIT 1', []).length > 0
-    for (let after = 0; ;) {
-      const page = this.#all(`SELECT seq, body FROM entries WHERE seq > ? ${byKey} ORDER BY seq LIMIT 2000`, [
-        after,
-        ...bound,
-      ])
-      if (page.length === 0) return
-      after = Number(page.at(-1)!['seq'])
-      for (const fields of page) {
-        const row = toLedgerRow(fields)
-        if (row.startedAtMs < filter.fromMs || row.startedAtMs >= filter.untilMs) continue
-        yield corrected ? correctedRow(row, this.corrections(row.requestId)) : row
-      }
-    }
-  }
-
   find(requestId: string): LedgerRow | null {
     const [fields] = this.#all('SELECT body FROM entries WHERE request_id = ?', [requestId])
     return fields === undefined ? null : toLedgerRow(fields)
@@ -147,6 +129,47 @@ export class SqliteLedger implements Ledger {
   /** Walks everything: minutes for tens of millions of rows. Writers go on meanwhile; what they add is not seen. */
   verify(options: VerifyOptions = {}): LedgerCheck {
     return this.#reading(() => verifyLedger(this.#database, options))
+  }
+
+  /**
+   * Rows that started in a half-open range, oldest commit first, with their corrections applied. Reads a page at a
+   * time, so that neither memory nor a writer waits for a long export.
+   */
+  *rows(
+    filter: { readonly fromMs?: number; readonly untilMs?: number; readonly keyId?: string } = {},
+  ): Generator<LedgerRow> {
+    const { fromMs = -Infinity, untilMs = Infinity, keyId = null } = filter
+    const bound = (ms: number): number => Math.max(-8.64e15, Math.min(ms, 8.64e15))
+    const [edges] = this.#all(
+      'SELECT MIN(first_seq) AS first, MAX(last_seq) AS last FROM ledger_batches WHERE latest_ms >= ? AND earliest_ms < ?',
+      [bound(fromMs), bound(untilMs)],
+    )
+    for (let at = Number(edges?.['first'] ?? 1) - 1; ;) {
+      const page = this.#all(
+        `SELECT seq, body, (SELECT c.body FROM corrections AS c WHERE c.request_id = e.request_id
+           ORDER BY c.seq DESC LIMIT 1) AS correction
+         FROM entries AS e WHERE seq > ?1 AND seq <= ?2 AND (?3 IS NULL OR key_id = ?3) ORDER BY seq LIMIT 500`,
+        [at, Number(edges?.['last'] ?? 0), keyId],
+      )
+      for (const fields of page) {
+        const row = toLedgerRow(fields)
+        at = Number(fields['seq'])
+        if (row.startedAtMs < fromMs || row.startedAtMs >= untilMs) continue
+        const correction = fields['correction']
+        yield typeof correction === 'string' ? correctedRow(row, [readCorrectionBody(correction)]) : row
+      }
+      if (page.length === 0) return
+    }
+  }
+
+  /** Moves old batches into files; see `archive.ts`. @throws {StoreError} STORE_ARCHIVE; the rows are still here. */
+  archive(options: ArchiveOptions): readonly ArchiveManifest[] {
+    return archiveLedger(this.#database, options, this.#now())
+  }
+
+  /** Reads every archive that the ledger knows; null: all are there and whole. */
+  archiveProblem(): StoreError | null {
+    return archiveProblem(this.#database)
   }
 
   #filed(row: LedgerRow): LedgerRow {
