@@ -87,8 +87,8 @@ export function characterOf(terms: Terms, ranges: Ranges, spelling: Spelling): T
 
 /** Any character of a JSON string in any spelling, halves of a surrogate pair together only. */
 export function anyJsonCharacter(terms: Terms): Term {
-  const hex = terms.set([...'0123456789abcdefABCDEF'].map((digit) => digit.charCodeAt(0)))
-  const letters = (text: string): Term => terms.set([...text].map((letter) => letter.charCodeAt(0)))
+  const hex = terms.set(Array.from('0123456789abcdefABCDEF', (digit) => digit.charCodeAt(0)))
+  const letters = (text: string): Term => terms.set(Array.from(text, (letter) => letter.charCodeAt(0)))
   const tail = (head: Term, digits: number): Term => terms.sequence(head, terms.repeat(hex, digits, digits))
   const unit = terms.either(
     tail(letters('0123456789abcefABCEF'), 3),
@@ -108,7 +108,7 @@ export function anyJsonCharacter(terms: Terms): Term {
 function hexDigits(terms: Terms, code: number): Term {
   const digits = code.toString(16).padStart(4, '0')
   return terms.sequence(
-    ...[...digits].map((digit) => terms.set([digit, digit.toUpperCase()].map((letter) => letter.charCodeAt(0)))),
+    ...Array.from(digits, (digit) => terms.set([digit, digit.toUpperCase()].map((letter) => letter.charCodeAt(0)))),
   )
 }
 

@@ -211,6 +211,6 @@ export function jsonSymbols(value: unknown): string {
 function bound(terms: Terms): { literal: (text: string) => Term; set: (characters: string) => Term } {
   return {
     literal: (text) => terms.literal(text),
-    set: (characters) => terms.set([...characters].map((character) => character.charCodeAt(0))),
+    set: (characters) => terms.set(Array.from(characters, (character) => character.charCodeAt(0))),
   }
 }

@@ -114,7 +114,7 @@ export function boundedNumber(bounds: Bounds): Machine {
 
 /** Whether any number fits. */
 export function hasNumber(machine: Machine): boolean {
-  return [...'-0123456789'].some((character) => machine.step('', character.charCodeAt(0)) !== null)
+  return Array.from('-0123456789').some((character) => machine.step('', character.charCodeAt(0)) !== null)
 }
 
 function isSpelled(place: string, isInteger: boolean): boolean {

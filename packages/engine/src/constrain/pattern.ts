@@ -63,7 +63,7 @@ class PatternReader {
 
   constructor(terms: Terms, source: string, spelling: Spelling) {
     this.#terms = terms
-    this.#characters = [...source]
+    this.#characters = Array.from(source)
     this.#spelling = spelling
   }
 

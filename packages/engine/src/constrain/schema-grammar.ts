@@ -289,7 +289,7 @@ function fits(value: unknown, form: Schema, types: readonly ValueType[]): boolea
   const type = typeOfValue(value)
   if (!types.includes(type) && !(type === 'integer' && types.includes('number'))) return false
   if (typeof value === 'string') {
-    const { length } = [...value]
+    const { length } = Array.from(value)
     return length >= ((form.minLength ?? 0) as number) && length <= ((form.maxLength ?? Infinity) as number)
   }
   if (typeof value !== 'number') return true

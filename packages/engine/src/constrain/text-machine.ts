@@ -136,7 +136,8 @@ export function otherKey(taken: readonly string[], longest: number, alphabet: 'j
       const state = read(place)
       if (isWhole(state)) return ''
       const end = state.isEscaped ? '"' : neutralEnds[state.phase]!
-      const after = end === '' ? place : [...end].reduce((at, symbol) => machine.step(at, symbol.charCodeAt(0))!, place)
+      const after =
+        end === '' ? place : Array.from(end).reduce((at, symbol) => machine.step(at, symbol.charCodeAt(0))!, place)
       // Breadth first; it ends soon, because a place that is not whole is a beginning of a taken key.
       for (const open: [place: string, text: string][] = [[after, end]]; ;) {
         const [from, text] = open.shift()!
@@ -155,6 +156,6 @@ interface KeyPlace {
   readonly isEscaped: boolean
 }
 
-const letters = [...'abcdefghijklmnopqrstuvwxyz0123456789']
+const letters = Array.from('abcdefghijklmnopqrstuvwxyz0123456789')
 
 export const keyStart = JSON.stringify({ prefix: '', length: 0, phase: 0, isEscaped: false } satisfies KeyPlace)

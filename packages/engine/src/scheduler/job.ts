@@ -11,13 +11,15 @@ export interface Job {
   readonly sampling: SamplingOptions
   /** In the scheduler's clock; null: none. */
   readonly deadlineAtMs: number | null
-  /** Which tokens may come next, asked before each draw. */
-  readonly filter?: () => TokenFilter | undefined
+  /**
+   * Chooses each token by drawing among those it allows, more than once if need be. `tokensLeft` counts this one.
+   */
+  readonly draw?: (sample: (allows?: TokenFilter) => number, tokensLeft: number) => number
   readonly onStart?: (hitTokens: number) => void
   /** After each piece of the prompt: tokens known, hits included. */
   readonly onPrefill?: (doneTokens: number) => void
   /** A drawn token; true when no more is wanted. The end token comes here too. */
-  readonly onToken: (id: number) => boolean
+  readonly onToken: (id: number, logits: Float32Array) => boolean
   /** Exactly once, always last. */
   readonly onEnd: (end: JobEnd) => void
 }

@@ -263,8 +263,7 @@ describe('the scheduler', () => {
 
   it('ends at the end token, and warms the cache without writing when nothing may be written', () => {
     const { scheduler } = room()
-    const filter = () => (id: number) => id === 999
-    const ended = submit(scheduler, { promptIds: [1], filter })
+    const ended = submit(scheduler, { promptIds: [1], draw: (sample) => sample((id) => id === 999) })
     const warmed = submit(scheduler, { promptIds: ids(256), maximumOutputTokens: 0 })
     drain(scheduler)
     assert.deepEqual([ended.end?.cause, ended.tokens], ['stop', [999]])
@@ -312,7 +311,7 @@ describe('the scheduler over the model', () => {
           promptIds: ids(150).map((id) => (id * (at + 1)) % 48),
           maximumOutputTokens: 200,
           sampling: { temperature: 1, seed: at, frequencyPenalty: 0.5 },
-          filter: () => (id) => id !== forward.endTokenId,
+          draw: (sample) => sample((id) => id !== forward.endTokenId),
           tenant: `t${at}`,
         }),
       )

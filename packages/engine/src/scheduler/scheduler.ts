@@ -11,7 +11,7 @@
  * 127 tokens computed twice, with the same draws. Cancelled jobs and jobs past their deadline end before the next
  * pass. Whoever owns it calls `step` until it returns false.
  */
-import { Sampler } from '@portolan/model'
+import { Sampler, type TokenFilter } from '@portolan/model'
 import { BlockKeys } from '../cache/block-keys.ts'
 import type { PrefixCache } from '../cache/prefix-cache.ts'
 import { EngineError } from '../errors.ts'
@@ -370,10 +370,11 @@ export class Scheduler {
       this.#end(running, 'length')
       return
     }
-    const id = sampler.next(logits, job.filter?.())
+    const sample = (allows?: TokenFilter): number => sampler.next(logits, allows)
+    const id = job.draw?.(sample, job.maximumOutputTokens - progress.outputTokens) ?? sample()
     ids.push(id)
     progress.outputTokens++
-    const isDone = job.onToken(id)
+    const isDone = job.onToken(id, logits)
     if (id === this.#forward.endTokenId) this.#end(running, 'stop')
     else if (isDone) this.#end(running, 'done')
     else if (progress.outputTokens >= job.maximumOutputTokens) this.#end(running, 'length')

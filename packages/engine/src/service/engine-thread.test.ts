@@ -23,6 +23,7 @@ const request: GenerationRequest = {
   maximumOutputTokens: 6,
   stops: [],
   sampling: { seed: 7 },
+  constraint: null,
   deadlineMs: null,
 }
 

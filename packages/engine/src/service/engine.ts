@@ -13,12 +13,17 @@ import {
   ModelError,
   openCheckpoint,
   promptTokens,
+  specialTokens,
+  type ChatRequest,
   type Checkpoint,
   type CompletionEvent,
+  type EncodedPrompt,
   type EncodingProfile,
   type StopCause,
   type Tokenizer,
 } from '@portolan/model'
+import { Constraints } from '../constrain/constraint.ts'
+import type { Matcher } from '../constrain/matcher.ts'
 import { DiskTier } from '../cache/disk-tier.ts'
 import { PrefixCache } from '../cache/prefix-cache.ts'
 import { ensureDefaultCheckpoint } from '../default-checkpoint/default-checkpoint.ts'
@@ -48,6 +53,8 @@ export class Engine {
   readonly #cache: PrefixCache
   readonly #disk: DiskTier | null
   readonly #now: () => number
+  /** Made for the first answer that is held to anything. */
+  #constraints: Constraints | null = null
 
   /** @throws {ModelError} when the folder is not a whole model. */
   static async open(options: EngineOptions, now: () => number): Promise<Engine> {
@@ -141,6 +148,7 @@ export class Engine {
       stops: request.stops,
       markup: this.#profile.markup,
     })
+    const matcher = this.#matcher(request, prompt)
     const show = (events: readonly CompletionEvent[]): void => {
       for (const event of events) if (event.type !== 'end') emit({ type: 'completion', event })
     }
@@ -153,9 +161,10 @@ export class Engine {
       deadlineAtMs: request.deadlineMs === null ? null : this.#now() + request.deadlineMs,
       onStart: (hitTokens) => emit({ type: 'started', promptTokens: promptIds.length, hitTokens }),
       onPrefill: (doneTokens) => emit({ type: 'progress', doneTokens, promptTokens: promptIds.length }),
+      ...(matcher === null ? {} : { draw: (sample, tokensLeft) => matcher.draw(sample, tokensLeft) }),
       onToken: (token) => {
         show(stream.push(token))
-        return stream.isDone
+        return stream.isDone || matcher?.isFinished === true
       },
       onEnd: (end) => {
         const failure = failureOfEnd(end)
@@ -178,6 +187,23 @@ export class Engine {
       },
     })
   }
+
+  #matcher({ constraint, chat }: GenerationRequest, prompt: EncodedPrompt): Matcher | null {
+    if (constraint === null) return null
+    const endTokenId = this.#tokenizer.specialId(specialTokens.endOfSentence)
+    this.#constraints ??= new Constraints(this.#tokenizer, this.#profile.markup, endTokenId)
+    return this.#constraints.start(
+      constraint,
+      prompt.opens,
+      constraint.format === null ? prompt.begun : begunAnswer(chat),
+    )
+  }
+}
+
+/** The end of the conversation that the answer goes on from. */
+function begunAnswer({ messages }: ChatRequest): string {
+  const last = messages.at(-1)
+  return last?.role === 'assistant' && last.prefix === 'answer' ? last.content : ''
 }
 
 /** A cache that cannot be had is no reason not to answer. */

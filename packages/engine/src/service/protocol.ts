@@ -5,6 +5,7 @@
  */
 import type { ChatRequest, CompletionEvent, Finish, NumericMode, RowStorage, SamplingOptions } from '@portolan/model'
 import type { CacheCounters } from '../cache/prefix-cache.ts'
+import type { OutputConstraint } from '../constrain/constraint.ts'
 import type { ForwardChoice } from '../open-forward.ts'
 import type { SchedulerCounters } from '../scheduler/scheduler.ts'
 
@@ -51,6 +52,8 @@ export interface GenerationRequest {
   readonly maximumOutputTokens: number | null
   readonly stops: readonly string[]
   readonly sampling: SamplingOptions
+  /** What the answer is held to; null: nothing. */
+  readonly constraint: OutputConstraint | null
   readonly deadlineMs: number | null
 }
 

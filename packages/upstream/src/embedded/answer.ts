@@ -15,6 +15,8 @@ export interface AnswerOptions {
   readonly tools: ReadonlyMap<string, Tool>
   /** Stands before every text; empty: nothing to say. */
   readonly label: string
+  /** False: the text is JSON, which a label would spoil. */
+  readonly labelsText: boolean
   /** False: when the tokens run out the model has ended, not the caller's budget. */
   readonly budgetIsCallers: boolean
   readonly onCalls: (calls: readonly ToolCall[], rawCalls: string) => void
@@ -58,7 +60,8 @@ export class Answer {
   end(ended: Ended): CanonicalEvent[] {
     if (ended.rawCalls !== null && this.#calls.length > 0) this.#options.onCalls(this.#calls, ended.rawCalls)
     // An answer without any text says what it is as well.
-    const lone = this.#nextKey === 0 && this.#options.label !== '' ? this.#enter('text') : []
+    const lone =
+      this.#nextKey === 0 && this.#options.label !== '' && this.#options.labelsText ? this.#enter('text') : []
     return [
       ...lone,
       ...this.#leave(),
@@ -83,7 +86,8 @@ export class Answer {
     const events = this.#leave()
     const key = this.#nextKey++
     this.#open = { kind, key }
-    const { label } = this.#options
+    const { label: every, labelsText } = this.#options
+    const label = kind === 'text' && !labelsText ? '' : every
     if (kind === 'text') {
       events.push({ type: 'text-start', key, refusal: false })
       if (label !== '') events.push({ type: 'text-delta', key, text: label })

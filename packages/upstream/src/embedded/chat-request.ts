@@ -3,7 +3,7 @@
  *
  * Items of one assistant turn become one message; parts that the model cannot read stay visible as unsupported.
  * Refused by name, because leaving them out would change what the answer means: log-probabilities, several
- * choices, and schemas that must be enforced. Limits and their words are DeepSeek's.
+ * choices. Limits and their words are DeepSeek's.
  */
 import { createHash } from 'node:crypto'
 import type {
@@ -14,6 +14,7 @@ import type {
   ContentPart,
   EngineInfo,
   GenerationRequest,
+  OutputConstraint,
   ToolCall,
 } from '@portolan/engine'
 import { WireError, type CanonicalRequest, type Effort, type Item, type Part, type Tool } from '@portolan/wire'
@@ -59,9 +60,8 @@ export function toGeneration(
     messages: messagesOf(request.items, tenant, sampled),
     tools: [...tools].map(([name, tool]) => ({ schema: toolSchema(name, tool) })),
     responseFormat: responseFormatOf(request),
-    mode: thinks(request, info) && forced === null ? 'thinking' : 'chat',
+    mode: thinks(request, info) ? 'thinking' : 'chat',
     effort: effortOf(request, info),
-    forceCall: forced,
   }
   return {
     generation: {
@@ -70,6 +70,7 @@ export function toGeneration(
       maximumOutputTokens: budget,
       stops: request.stop.filter((stop) => stop !== ''),
       sampling: samplingOf(request),
+      constraint: constraintOf(request, tools, forced, info),
       deadlineMs: null,
     },
     tools,
@@ -86,11 +87,6 @@ function refuse(message: string, field: string): never {
 function refuseUnsupported(request: CanonicalRequest): void {
   if (request.topLogprobs !== null) refuse('The embedded engine does not give log-probabilities.', 'logprobs')
   if (request.choices > 1) refuse('The embedded engine gives one choice for each request.', 'n')
-  if (request.outputFormat.type === 'json-schema' && request.outputFormat.strict === true)
-    refuse('The embedded engine does not enforce a JSON Schema; send it without `strict`, as an instruction.', 'strict')
-  const strict = request.tools.find((tool) => tool.kind === 'function' && tool.strict === true)
-  if (strict !== undefined)
-    refuse(`The embedded engine does not enforce strict tools; \`${strict.name}\` is one.`, 'tools')
 }
 
 function budgetOf(request: CanonicalRequest, info: EngineInfo): number | null {
@@ -136,6 +132,42 @@ function responseFormatOf({ outputFormat }: CanonicalRequest): ChatRequest['resp
   return outputFormat.type === 'json-object' ? { kind: 'json-object' } : null
 }
 
+// ------------------------------------------------------------------------------------------- constraint
+
+/** What keeps the answers of a model that knows nothing short enough to be looked at. */
+const untrainedLimits = { characters: 40, items: 3, whitespace: 1, calls: 2, thoughtCharacters: 160 } as const
+
+/** Null: the answer is plain text, or whatever the model likes. */
+function constraintOf(
+  request: CanonicalRequest,
+  tools: ReadonlyMap<string, Tool>,
+  forced: { readonly name: string | null } | null,
+  info: EngineInfo,
+): OutputConstraint | null {
+  const { outputFormat, toolChoice } = request
+  const isTextOnly = toolChoice?.mode === 'none' && request.tools.length > 0
+  if (outputFormat.type === 'text' && tools.size === 0 && !isTextOnly) return null
+  const callable = [...tools].filter(([name]) => forced === null || forced.name === null || forced.name === name)
+  return {
+    format: formatOf(request),
+    tools: callable.map(([name, tool]) => ({
+      name,
+      parameters: parametersOf(tool),
+      strict: tool.kind === 'function' && tool.strict === true,
+    })),
+    calls: tools.size === 0 ? 'none' : forced === null ? 'auto' : 'required',
+    singleCall: request.parallelToolCalls === false,
+    limits: info.trained ? null : untrainedLimits,
+  }
+}
+
+function formatOf({ outputFormat, from }: CanonicalRequest): OutputConstraint['format'] {
+  if (outputFormat.type === 'text') return null
+  if (outputFormat.type === 'json-object') return { kind: 'json-object' }
+  // Messages knows no lax schemas; elsewhere the caller says so.
+  return { kind: 'json-schema', schema: outputFormat.schema, strict: outputFormat.strict ?? from === 'messages' }
+}
+
 // ----------------------------------------------------------------------------------------------- tools
 
 function modelName(tool: Tool): string {
@@ -172,13 +204,15 @@ function forcedCall(
 }
 
 function toolSchema(name: string, tool: Tool): object {
-  if (tool.kind === 'function')
-    return { name, description: tool.description ?? '', parameters: tool.parameters ?? { type: 'object' } }
-  const parameters =
-    tool.kind === 'custom'
-      ? { type: 'object', properties: { input: { type: 'string' } }, required: ['input'] }
-      : { type: 'object' }
-  return { name, description: tool.kind === 'custom' ? (tool.description ?? '') : '', parameters }
+  const description = tool.kind === 'vendor' ? '' : (tool.description ?? '')
+  return { name, description, parameters: parametersOf(tool) }
+}
+
+/** Input of a free-form tool is one string; of a vendor's tool only its name is known. */
+function parametersOf(tool: Tool): unknown {
+  if (tool.kind === 'function') return tool.parameters ?? { type: 'object' }
+  if (tool.kind === 'vendor') return { type: 'object' }
+  return { type: 'object', properties: { input: { type: 'string' } }, required: ['input'] }
 }
 
 // -------------------------------------------------------------------------------------------- messages

@@ -67,6 +67,7 @@ const trained: EngineInfo = {
   vocabularySize: 4096,
   maximumPositions: 1_048_576,
   efforts: ['high', 'max'],
+  forward: 'exact',
   diskProblem: null,
 }
 
@@ -74,15 +75,15 @@ const translate = (change: Partial<CanonicalRequest>, info = trained, sampled = 
   toGeneration({ ...plain, ...change }, info, 'key', sampled)
 
 describe('a request to the embedded engine', () => {
-  it('thinks unless it is told not to, or must call a tool; an untrained model only when told to', () => {
+  it('thinks unless it is told not to, also before a tool that must be called; an untrained model only when told to', () => {
     const thinking = (mode: 'on' | 'off') => ({ mode, effort: null, budgetTokens: null, display: null })
     const untrained = { ...trained, trained: false }
     assert.equal(translate({}).generation.chat.mode, 'thinking')
     assert.equal(translate({ thinking: thinking('off') }).generation.chat.mode, 'chat')
     assert.equal(translate({}, untrained).generation.chat.mode, 'chat')
     assert.equal(translate({ thinking: thinking('on') }, untrained).generation.chat.mode, 'thinking')
-    const forced = translate({ tools: [weather], toolChoice: { mode: 'required' } }).generation.chat
-    assert.deepEqual([forced.mode, forced.forceCall], ['chat', { name: null }])
+    const forced = translate({ tools: [weather], toolChoice: { mode: 'required' } }).generation
+    assert.deepEqual([forced.chat.mode, forced.constraint?.calls], ['thinking', 'required'])
   })
 
   it('says effort in words that the checkpoint knows', () => {
@@ -165,8 +166,6 @@ describe('a request to the embedded engine', () => {
     for (const [change, pattern] of [
       [{ topLogprobs: 0 }, /log-probabilities/],
       [{ choices: 2 }, /one choice/],
-      [{ outputFormat: { ...schema, strict: true } }, /does not enforce a JSON Schema/],
-      [{ tools: [{ ...weather, strict: true }] }, /strict tools; `weather`/],
       [{ maxOutputTokens: 393_217 }, /valid range of max_tokens is \[1, 393216\]/],
       [{ sampling: { ...plain.sampling, temperature: 2.5 } }, /between 0 and 2/],
       [{ toolChoice: { mode: 'required' } }, /none is given/],
@@ -190,6 +189,7 @@ describe('an answer of the embedded engine', () => {
         ['patch', { kind: 'custom', name: 'patch', namespace: null, description: null, format: null }],
       ]),
       label: '',
+      labelsText: true,
       budgetIsCallers: true,
       onCalls: (calls, rawCalls) => remembered.push(calls.length, rawCalls),
     })
@@ -289,6 +289,37 @@ describe('the embedded upstream', () => {
     assert.equal(hitsOf(await run({ items }, 'key-2')), 0)
     assert.equal(hitsOf(await run({ items, endUser: 'u' }, 'key-1')), 0)
     assert.equal(hitsOf(await run({ items })), 0)
+  })
+
+  it('answers in form although it knows nothing: JSON, a schema, calls after a thought', async () => {
+    const bounds = { maxOutputTokens: 200, sampling: { ...plain.sampling, seed: 4 } }
+    const whole = textOf(await run({ ...bounds, outputFormat: { type: 'json-object' } }))
+    assert.equal(typeof JSON.parse(whole), 'object', whole)
+    const schema = {
+      type: 'object',
+      properties: { n: { type: 'integer' } },
+      required: ['n'],
+      additionalProperties: false,
+    }
+    const format = { type: 'json-schema', name: null, description: null, schema, strict: true } as const
+    assert.ok(Number.isInteger(JSON.parse(textOf(await run({ ...bounds, outputFormat: format }))).n))
+    const thinking = { mode: 'on', effort: null, budgetTokens: null, display: null } as const
+    const strict = { ...weather, strict: true, parameters: { ...schema, properties: { n: { enum: ['x'] } } } }
+    for (const toolChoice of [{ mode: 'required' }, { mode: 'named', name: 'weather' }] as const) {
+      const tools = [strict, { ...strict, name: 'other' }]
+      const events = await run({ ...bounds, tools, toolChoice, thinking, parallelToolCalls: false })
+      const types = events.filter(({ type }) => type.endsWith('-start')).map(({ type }) => type)
+      assert.deepEqual(types, ['response-start', 'reasoning-start', 'tool-call-start'])
+      const call = events.find((event) => event.type === 'tool-call-start')!
+      assert.ok(toolChoice.mode === 'required' || call.name === 'weather')
+      const deltas = events.map((event) => (event.type === 'tool-call-delta' ? event.argumentsDelta : ''))
+      assert.deepEqual(JSON.parse(deltas.join('')), { n: 'x' })
+      const last = events.at(-1)!
+      assert.ok(last.type === 'response-end' && last.stop === 'tool-call')
+    }
+    const refused = (await run({ outputFormat: { ...format, schema: { not: {} } } })).at(-1)!
+    assert.ok(refused.type === 'error' && refused.kind === 'invalid-request', JSON.stringify(refused))
+    assert.match(refused.message, /"not" at #/)
   })
 
   it('ends in an error event that names what is wrong', async () => {

@@ -29,6 +29,7 @@ async function* generate(
       requestId: context.requestId,
       tools,
       label: info.trained ? '' : untrainedLabel,
+      labelsText: request.outputFormat.type === 'text',
       budgetIsCallers,
       onCalls: (calls, rawCalls) => place.sampled.remember(generation.tenant, calls, rawCalls),
     })
