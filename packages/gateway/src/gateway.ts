@@ -33,6 +33,7 @@ import { passThrough } from './pass-through.ts'
 import { PrefixMeter } from './prefix/prefix-meter.ts'
 import { mintRequestId } from './request-id.ts'
 import { Affinity, RouteTable } from './route.ts'
+import type { RequestTelemetry } from './telemetry-port.ts'
 import { TokenCounters } from './token-counters.ts'
 
 /** What the gateway needs from the store; all reads are synchronous because they sit on the hot path. */
@@ -68,6 +69,8 @@ export interface GatewayOptions {
   readonly recording?: RecordingPort
   /** What `/metrics` says instead of this process's own numbers: all workers' together. */
   readonly metricsText?: () => Promise<string>
+  /** Hears of every settled request; absent: nobody does. */
+  readonly telemetry?: RequestTelemetry
 }
 
 /** Everything an exchange works with. A reload makes a new value; running exchanges keep theirs. */
@@ -89,6 +92,7 @@ export interface GatewayParts {
   readonly now: () => number
   readonly recording: RecordingPort | null
   readonly metricsText: (() => Promise<string>) | null
+  readonly telemetry: RequestTelemetry | null
   readonly owner: string
 }
 
@@ -187,6 +191,7 @@ function makeParts(options: GatewayOptions, config: GatewayConfig, before: Gatew
     now,
     recording: options.recording ?? null,
     metricsText: options.metricsText ?? null,
+    telemetry: options.telemetry ?? null,
     owner: options.owner ?? '',
   }
 }

@@ -56,6 +56,13 @@ export class Metrics {
 
   readonly #engines = new EngineMetrics(this.registry)
 
+  readonly #telemetryLost = new Counter({
+    name: 'portolan_telemetry_lost_total',
+    help: 'Spans and metric reports that did not reach the OpenTelemetry receiver.',
+    labelNames: ['signal'],
+    registers: [this.registry],
+  })
+
   constructor() {
     collectDefaultMetrics({ register: this.registry })
   }
@@ -67,6 +74,10 @@ export class Metrics {
 
   started(): void {
     this.#inFlight.inc()
+  }
+
+  telemetryLost(signal: 'spans' | 'metrics', count: number): void {
+    this.#telemetryLost.inc({ signal }, count)
   }
 
   retried(upstream: string): void {

@@ -19,6 +19,7 @@ import { callerHeaders } from './exchange/relay.ts'
 import { ledgerRow, type RowFacts } from './exchange/row.ts'
 import { fetchWhole } from './fetch-whole.ts'
 import type { GatewayParts } from './gateway.ts'
+import { reportSettled, traceOf } from './telemetry-port.ts'
 import { RequestLimits } from './limits/request-limits.ts'
 
 /** Largest complete answer. */
@@ -87,11 +88,14 @@ class Completion {
       firstByteMs: null,
       prefix: null,
       upstreamRequestId: null,
+      trace: null,
     }
   }
 
   async run(request: IncomingMessage, doorPath: string): Promise<void> {
-    this.#parts.metrics.started()
+    const { metrics, telemetry } = this.#parts
+    metrics.started()
+    if (telemetry !== null) this.#facts.trace = traceOf(request.headers, telemetry.sampleRatio)
     try {
       await this.#serve(request, doorPath)
     } catch (error) {
@@ -290,6 +294,7 @@ class Completion {
         this.#parts.log.error({ requestId: row.requestId, err: error }, 'ledger row not yet durable'),
       )
     this.#limits?.settle(row, this.#facts.outbound === null || row.status === 'error')
+    reportSettled(this.#parts, row, this.#facts.target?.upstream ?? null, this.#facts.trace)
   }
 }
 

@@ -3,7 +3,7 @@ import cluster from 'node:cluster'
 import { randomBytes } from 'node:crypto'
 import { watch, writeFileSync, type FSWatcher } from 'node:fs'
 import { join } from 'node:path'
-import { pino, type Logger } from 'pino'
+import type { Logger } from 'pino'
 import { AggregatorRegistry } from 'prom-client'
 import { AlertDelivery, startGateway, type GatewayStore } from '@portolan/gateway'
 import { keyRefusal, type LedgerWriter } from '@portolan/store'
@@ -20,6 +20,9 @@ import { processName, ReservationKeeper } from '../reservation-keeper.ts'
 import { runningStore } from '../gateway-store.ts'
 import { json } from '../output.ts'
 import { readPriceBook } from '../price-files.ts'
+import { makeLogger } from '../telemetry/log.ts'
+import type { OtelSettings } from '../telemetry/otel.ts'
+import { startTelemetry } from '../telemetry/settings.ts'
 import { banner } from './banner.ts'
 
 export interface UpOptions {
@@ -101,6 +104,11 @@ async function oneProcess(
   let loaded = first
   const config = toGatewayConfig(loaded, listenOverride(options))
   applyLimits(data.store, configuredLimits(loaded), Date.now())
+  let countLost: OtelSettings['onLost'] = () => {}
+  const telemetry = await startTelemetry(loaded.file.telemetry, {
+    log,
+    onLost: (signal, count) => countLost(signal, count),
+  })
   const gateway = await startGateway({
     config,
     store,
@@ -109,6 +117,7 @@ async function oneProcess(
     fixedPrices: (current) => fixedPrices(loaded.file, current),
     log,
     metricsText,
+    telemetry: telemetry ?? undefined,
     owner: processName(),
   })
   if (cluster.isWorker) {
@@ -116,9 +125,13 @@ async function oneProcess(
     void new AggregatorRegistry()
     AggregatorRegistry.setRegistries(gateway.parts.metrics.registry)
   }
+  countLost = (signal, count) => gateway.parts.metrics.telemetryLost(signal, count)
   return {
     url: gateway.url,
-    drain: () => gateway.drain(),
+    drain: async () => {
+      await gateway.drain()
+      await telemetry?.close()
+    },
     reload: () => {
       const before = loaded
       try {
@@ -170,10 +183,7 @@ async function work(options: UpOptions, loaded: LoadedConfig): Promise<void> {
 }
 
 function logger(loaded: LoadedConfig): Logger {
-  return pino(
-    { level: loaded.file.log?.level ?? 'warn', redact: ['*.authorization', '*.apiKey', '*["x-api-key"]'] },
-    pino.destination(2),
-  )
+  return makeLogger(loaded.file.log?.level)
 }
 
 function listenOverride(options: UpOptions): ListenOverride {

@@ -140,6 +140,19 @@ export const configSchema = z
       })
       .optional()
       .describe('Price files beside the book that ships. See the guide to prices.'),
+    telemetry: z
+      .strictObject({
+        endpoint: z
+          .string()
+          .regex(/^https?:\/\//, 'must be an http(s) address')
+          .optional()
+          .describe('OTLP over HTTP, e.g. http://127.0.0.1:4318; default: OTEL_EXPORTER_OTLP_ENDPOINT; neither: off.'),
+        serviceName: z.string().min(1).optional().describe('Default: OTEL_SERVICE_NAME, else portolan.'),
+        metricsIntervalMs: z.int().min(1000).max(3_600_000).optional().describe('Default 60,000.'),
+        sampleRatio: z.number().min(0).max(1).optional().describe('Share of requests that become spans; default 1.'),
+      })
+      .optional()
+      .describe('OpenTelemetry spans and metrics, GenAI conventions. Never message bodies.'),
     limits: z
       .strictObject({
         bodyBytes: z.int().min(1024).optional().describe('Largest request body; default 64 MiB.'),

@@ -29,6 +29,7 @@ import type { GatewayParts } from '../gateway.ts'
 import { RequestLimits } from '../limits/request-limits.ts'
 import type { ModelRoute, RouteTarget } from '../route.ts'
 import { clientSession } from '../session.ts'
+import { reportSettled, traceHeaders, traceOf } from '../telemetry-port.ts'
 import type { ClientHeaders, ClientSide } from './client-side.ts'
 import { errorAnswer } from './error-answer.ts'
 import { Inbound } from './inbound.ts'
@@ -95,12 +96,15 @@ export class Exchange {
       firstByteMs: null,
       prefix: null,
       upstreamRequestId: null,
+      trace: null,
     }
   }
 
   /** Never rejects. */
   async run(request: IncomingMessage): Promise<void> {
-    this.#parts.metrics.started()
+    const { metrics, telemetry } = this.#parts
+    metrics.started()
+    if (telemetry !== null) this.#facts.trace = traceOf(request.headers, telemetry.sampleRatio)
     try {
       await this.#serve(request)
     } catch (error) {
@@ -315,7 +319,7 @@ export class Exchange {
           origin: place.origin,
           path: place.path,
           method: 'POST',
-          headers: upstream.requestHeaders(outbound.address!, inbound.headers, traits),
+          headers: this.#traced(upstream.requestHeaders(outbound.address!, inbound.headers, traits), inbound),
           body: outbound.body,
           timeouts: upstream.timeouts,
         },
@@ -453,6 +457,7 @@ export class Exchange {
     }
     // After the row: what a crash leaves held in between is settled from the row at the next start.
     this.#limits?.settle(row, this.#nothingGenerated)
+    reportSettled(this.#parts, row, this.#facts.target?.upstream ?? null, this.#facts.trace)
   }
 
   #armRecording(inbound: Inbound): void {
@@ -501,6 +506,11 @@ export class Exchange {
   }
 
   // ------------------------------------------------------------------------------------- headers
+
+  #traced(headers: Record<string, string>, inbound: Inbound): Record<string, string> {
+    const { trace } = this.#facts
+    return trace === null ? headers : Object.assign(headers, traceHeaders(trace, inbound.headers))
+  }
 
   #ownHeaders(): ClientHeaders {
     const name = this.#start.door.protocol === 'messages' ? 'request-id' : 'x-request-id'

@@ -7,6 +7,7 @@ import { boundedTag, type LedgerRow } from '@portolan/store'
 import type { GatewayParts } from '../gateway.ts'
 import type { PrefixReading } from '../prefix/prefix-meter.ts'
 import type { RouteTarget } from '../route.ts'
+import type { TraceContext } from '../telemetry-port.ts'
 import type { ExchangeStart } from './exchange.ts'
 import type { Inbound } from './inbound.ts'
 import type { Observer } from './observer.ts'
@@ -23,6 +24,8 @@ export interface RowFacts {
   firstByteMs: number | null
   prefix: PrefixReading | null
   upstreamRequestId: string | null
+  /** Null: nobody traces. */
+  trace: TraceContext | null
 }
 
 export interface RowEnd {
