@@ -3,6 +3,8 @@
  * endpoint checks and the report. Each folder is one of these; this file is the package's whole public surface.
  */
 export { CrossingError, crossingErrors, type CrossingErrorCode } from './errors.ts'
+export { importers, type Importer } from './importers/index.ts'
 export * from './plan/index.ts'
 export * from './recording/index.ts'
 export * from './records/index.ts'
+export * from './scoring/index.ts'
