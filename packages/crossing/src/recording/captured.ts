@@ -1,5 +1,5 @@
 /** What a door hands over when a request has been settled; everything else is made of it off the request's path. */
-import type { CanonicalResponse, MessagesVersion, Protocol } from '@portolan/wire'
+import type { CanonicalRequest, CanonicalResponse, MessagesVersion, Protocol } from '@portolan/wire'
 import type { LedgerRow } from '@portolan/store'
 
 export interface CapturedExchange {
@@ -11,13 +11,15 @@ export interface CapturedExchange {
   readonly messagesVersion: MessagesVersion
   /** The body as it came; null when it was too large to be kept. */
   readonly body: Uint8Array | null
+  /** Read already, by an importer; `body` is then not looked at. */
+  readonly request?: CanonicalRequest
   /** Read from the events as they passed, or the body of a complete answer that nobody had to read. */
   readonly answer:
     | { readonly kind: 'canonical'; readonly response: CanonicalResponse }
     | { readonly kind: 'body'; readonly protocol: Protocol; readonly text: string }
     | null
   /** The name that the client itself gave its conversation. */
-  readonly clientSession: { readonly evidence: 'header' | 'client-id'; readonly name: string } | null
+  readonly clientSession: { readonly evidence: 'header' | 'client-id' | 'import'; readonly name: string } | null
 }
 
 /** Why a request that should have been recorded was not. */

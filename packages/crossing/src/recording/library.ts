@@ -5,13 +5,17 @@
  * overwrites it where it lay, and forgets how to recognise the conversation; the ciphertext may stay, nobody can
  * open it. `record start` in one process takes effect in a running gateway because both look at this database.
  */
+import { randomBytes } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
+import { createSealer } from '@portolan/wire'
 import { CrossingError } from '../errors.ts'
 import { mintId, type Exchange, type Recording, type Session, type ToolEvent } from '../records/index.ts'
 import { readDelta, type ExchangeBody } from './delta.ts'
 import { readFigures } from './figures.ts'
 import { parseRecording, recordingBody } from './recording-rows.ts'
+import { Recorder } from './recorder.ts'
+import type { RedactionRules } from './redaction/redactor.ts'
 import { removeSegment, SegmentReader } from './segments.ts'
 import { RecordingsDatabase, type Row } from './sqlite/recordings-database.ts'
 import { toolEventsOf } from './tool-events.ts'
@@ -236,6 +240,18 @@ export class RecordingLibrary {
 
   #segmentDirectory(recordingId: string): string {
     return join(this.#directory, 'segments', recordingId)
+  }
+
+  /** Writes what an importer has read; the requests are read already, so no token of ours is opened. */
+  recorder(rules: RedactionRules): Recorder {
+    return new Recorder({
+      directory: this.#directory,
+      database: this.#database,
+      vault: this.#vault,
+      sealer: createSealer(randomBytes(32)),
+      rules,
+      maxBytes: null,
+    })
   }
 
   // ---------------------------------------------------------------------------------------- erasure

@@ -113,8 +113,8 @@ export class Recorder {
     const open = this.#open(captured.recordingId)
     if (open === null) return 'storage-failed'
     const { recording, keys } = open
-    if (captured.body === null) return 'too-large'
-    const read = readExchange(captured, captured.body, this.#options.sealer)
+    if (captured.body === null && captured.request === undefined) return 'too-large'
+    const read = readExchange(captured, this.#options.sealer)
     if (read === null) return 'unreadable'
     const { request, response } = read
     const keyId = captured.row.keyId ?? ''
@@ -320,10 +320,11 @@ class OpenRecording {
 
 /** Null: the body or the answer cannot be read as what they should be. */
 function readExchange(
-  { door, messagesVersion, answer }: CapturedExchange,
-  body: Uint8Array,
+  { door, messagesVersion, body, request: given, answer }: CapturedExchange,
   sealer: Sealer,
 ): { readonly request: CanonicalRequest; readonly response: CanonicalResponse | null } | null {
+  if (given !== undefined) return { request: given, response: readAnswer(answer) }
+  if (body === null) return null
   try {
     const text = Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString('utf8')
     const request = adapterOf(door).toCanonicalRequest(JSON.parse(text), {
