@@ -46,7 +46,8 @@ function validate(schemaText: string, valueText: string): string | null {
 
 function compile(schemaText: string): ValidateFunction {
   const schema = JSON.parse(schemaText) as SchemaObject
-  const dialect = typeof schema === 'object' && schema !== null ? String(schema.$schema ?? '') : ''
+  const declared: unknown = typeof schema === 'object' ? schema.$schema : null
+  const dialect = typeof declared === 'string' ? declared : ''
   const older = /draft-0[67]/.test(dialect)
   let check: ValidateFunction
   try {
