@@ -181,6 +181,26 @@ function modelCommands(program: Command): void {
     )
     .action(async (options) => (await import('./commands/model-efficiency.ts')).showEfficiency(options))
   describe(
+    model.command('bench').argument('<dir>', 'folder with config.json and safetensors files'),
+    'Measure prefill, decode, cache hits and memory by length of context, on this machine.',
+    'portolan model bench ./models/v4-tiny --context 1K 8K --forward fast',
+  )
+    .addOption(
+      new Option('--context <tokens...>', 'lengths, such as 4096 or 64K; default: some that the model holds').argParser(
+        (text: string, before: readonly number[] | undefined) => [...(before ?? []), tokenCount(text)],
+      ),
+    )
+    .addOption(new Option('--tokens <count>', 'tokens decoded at each').argParser(countOf('--tokens', 1)).default(8))
+    .addOption(
+      new Option('--compute <tokens>', 'longest length that is also computed from its first token')
+        .argParser(tokenCount)
+        .default(8192, '8K'),
+    )
+    .addOption(
+      new Option('--forward <what>', 'what computes').choices(['auto', 'exact', 'fast', 'reference']).default('auto'),
+    )
+    .action(async (dir: string, options) => (await import('./commands/model-bench.ts')).benchModel(dir, options))
+  describe(
     model.command('make').argument('<dir>', 'new folder'),
     'Write a small untrained model in the official layout, for trying things out.',
     'portolan model make ./models/v4-tiny --seed 7',

@@ -18,6 +18,8 @@ export interface OpenedForward {
   readonly kind: Exclude<ForwardChoice, 'auto'>
   /** What sequences may hold together; Infinity where nothing but the machine sets a limit. */
   readonly roomBytes: number
+  /** Bytes of weights in the kernels' memory, and how many of them one token alone reads; null without kernels. */
+  readonly weights: { readonly bytes: number; readonly bytesPerToken: number } | null
   stop(): Promise<void>
 }
 
@@ -32,11 +34,12 @@ export async function openForward(
     const precision = choice === 'fast' ? 'fast' : 'exact'
     try {
       const forward = await KernelForward.open(checkpoint, weightsName, { ...numbers, precision })
-      return { forward, kind: precision, roomBytes: forward.roomBytes, stop: () => forward.stop() }
+      const weights = { bytes: forward.weightBytes, bytesPerToken: forward.weightBytesPerToken }
+      return { forward, kind: precision, roomBytes: forward.roomBytes, weights, stop: () => forward.stop() }
     } catch (error) {
       if (choice !== 'auto' || !(error instanceof KernelError)) throw error
     }
   }
   const forward = new ReferenceForward(Model.load(checkpoint, numbers), weightsName)
-  return { forward, kind: 'reference', roomBytes: Infinity, stop: async () => {} }
+  return { forward, kind: 'reference', roomBytes: Infinity, weights: null, stop: async () => {} }
 }

@@ -57,8 +57,9 @@ export class KernelForward implements Forward {
   readonly vocabularySize: number
   readonly maximumPositions: number
   readonly endTokenId: number
-  /** Bytes of weights that lie in the memory. */
+  /** Bytes of weights that lie in the memory, and how many of them one token alone reads. */
   readonly weightBytes: number
+  readonly weightBytesPerToken: number
   readonly #model: Model
   readonly #machine: Machine
   readonly #weights: PlacedWeights
@@ -83,6 +84,7 @@ export class KernelForward implements Forward {
     this.maximumPositions = config.maximumPositions
     this.endTokenId = config.eosTokenId
     this.weightBytes = weights.bytes
+    this.weightBytesPerToken = weights.bytesPerToken
     const { precision, kernels } = machine
     this.identity = `${weightsName} ${layout.name} ${JSON.stringify(machine.mode)} ${precision} ${kernels.variant}`
   }
@@ -216,6 +218,16 @@ export class KernelForward implements Forward {
       throw error
     }
     return sequence
+  }
+
+  /** Reads weights with all threads and keeps nothing: how many milliseconds `bytes` of them take, at most half a GiB. */
+  readWeights(bytes: number): { readonly bytes: number; readonly ms: number } {
+    const { kernels } = this.#machine
+    const from = this.#weights.logits.weightsAt + this.#weights.logits.bytes - this.weightBytes
+    const read = Math.floor(Math.min(bytes, this.weightBytes, 2 ** 29) / 4096) * 4096
+    const begin = performance.now()
+    kernels.readThrough(Math.max(2 ** 18, from), read)
+    return { bytes: read, ms: performance.now() - begin }
   }
 
   /** Ends the threads; nothing can be computed afterwards. */

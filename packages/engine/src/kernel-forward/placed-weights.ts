@@ -72,6 +72,8 @@ export interface PlacedWeights {
   readonly logits: PlacedMatrix
   /** Bytes of all matrices as kernels read them. */
   readonly bytes: number
+  /** Of these, what one token alone reads: everything but the experts that it does not visit. */
+  readonly bytesPerToken: number
 }
 
 export function placeWeights(kernels: Kernels, weights: ModelWeights): PlacedWeights {
@@ -129,7 +131,13 @@ export function placeWeights(kernels: Kernels, weights: ModelWeights): PlacedWei
     sharedExpert: expert(block.sharedExpert),
   }))
   const head = { collapse: site(weights.head.collapse), norm: vector(weights.head.norm) }
-  return { blocks, head, logits: place(weights.logits), bytes }
+  const logits = place(weights.logits)
+  const { routed, perToken } = weights.config.experts
+  const expertBytes = blocks.flatMap(({ experts }) =>
+    experts.flatMap(({ gate, up, down }) => [gate, up, down].map(({ placed }) => placed.bytes)),
+  )
+  const idle = expertBytes.reduce((sum, each) => sum + each, 0) * (1 - perToken / routed)
+  return { blocks, head, logits, bytes, bytesPerToken: bytes - idle }
 }
 
 /** The rows of each group of heads as a matrix of their own, in stored precision where scale blocks allow. */
