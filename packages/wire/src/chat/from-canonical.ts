@@ -154,7 +154,7 @@ function outputInstruction(request: CanonicalRequest, context: WriteContext): st
   if (dialect.jsonSchema === 'native') return null
   if (dialect.jsonSchema === 'none' && format.strict === true)
     report.refused(field, 'The upstream of this model cannot enforce a JSON schema, and the request asks for `strict`.')
-  report.emulated(field)
+  report.instructed(field)
   const purpose = format.description === null ? '' : ` (${format.description})`
   return `Answer with one JSON object${purpose} and nothing else. It must match this JSON schema:\n${JSON.stringify(format.schema)}`
 }

@@ -350,7 +350,8 @@ function addOutputInstruction(
     report.dropped(field)
     return
   }
-  report.emulated(field)
+  if (format.type === 'json-schema') report.instructed(field)
+  else report.emulated(field)
   const rule = 'Answer with one JSON object and nothing else: no prose, no code fence.'
   const schema =
     format.type === 'json-schema' ? `\nThe object follows this JSON Schema:\n${JSON.stringify(format.schema)}` : ''

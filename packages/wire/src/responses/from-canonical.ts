@@ -318,7 +318,7 @@ function writeOutputFormat(
   if (dialect.jsonSchema === 'native') return { wire: writeFormat(format), instructions }
   if (format.strict === true || dialect.jsonSchema === 'none')
     return report.refused(field, 'The upstream of this model cannot be held to a JSON schema.')
-  report.emulated(field)
+  report.instructed(field)
   const rule = `Answer with one JSON object that matches this JSON schema, and nothing else:\n${JSON.stringify(format.schema)}`
   return {
     wire: dialect.jsonObject ? { type: 'json_object' } : null,

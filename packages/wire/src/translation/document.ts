@@ -32,7 +32,8 @@ Where door and upstream speak the same protocol nothing is translated: the bytes
 each field is one of:
 
 - **carried**: the same meaning, perhaps under another name
-- **translated**: the meaning kept in another form; named under \`emulated\` where that could be noticed
+- **translated**: the meaning kept in another form; named under \`emulated\` where that could be noticed,
+  under \`instructed\` where a promise became a request in words that nothing checks
 - **dropped**: left out and named under \`dropped\`; *quietly* where the answer is the same without it
 - **refused**: the request is answered with status 400, because losing the field would change meaning or safety
 

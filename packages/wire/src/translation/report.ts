@@ -1,7 +1,7 @@
 /**
  * What a translation lost or changed, told in a response header.
  *
- * `x-portolan-translation: dropped=top_k,seed;emulated=response_format;stripped=billing-line`.
+ * `x-portolan-translation: dropped=top_k,seed;instructed=response_format;stripped=billing-line`.
  * Policy: `warn` (default) reports; `strict` refuses a request that would lose anything; `silent` says nothing.
  * What would change meaning or safety is refused under every policy, by throwing WIRE_CANNOT_CARRY.
  */
@@ -9,9 +9,11 @@ import { WireError } from '../errors.ts'
 
 export type LossPolicy = 'warn' | 'strict' | 'silent'
 
+type Note = 'dropped' | 'emulated' | 'instructed' | 'stripped'
+
 export class TranslationReport {
   readonly policy: LossPolicy
-  readonly #notes = new Map<'dropped' | 'emulated' | 'stripped', Set<string>>()
+  readonly #notes = new Map<Note, Set<string>>()
 
   constructor(policy: LossPolicy = 'warn') {
     this.policy = policy
@@ -33,6 +35,17 @@ export class TranslationReport {
     this.#add('emulated', field)
   }
 
+  /** `field` was a promise; the model is only asked for it in words, and nothing checks that it obeys. */
+  instructed(field: string): void {
+    if (this.policy === 'strict')
+      throw new WireError(
+        'WIRE_CANNOT_CARRY',
+        `The upstream of this model cannot be held to \`${field}\`, only asked, and this route refuses lossy translation.`,
+        field,
+      )
+    this.#add('instructed', field)
+  }
+
   /** Something that was never meant for the model was removed. */
   stripped(what: string): void {
     this.#add('stripped', what)
@@ -43,7 +56,7 @@ export class TranslationReport {
     throw new WireError('WIRE_CANNOT_CARRY', why, field)
   }
 
-  has(kind: 'dropped' | 'emulated' | 'stripped', field: string): boolean {
+  has(kind: Note, field: string): boolean {
     return this.#notes.get(kind)?.has(field) ?? false
   }
 
@@ -53,7 +66,7 @@ export class TranslationReport {
     return [...this.#notes].map(([kind, fields]) => `${kind}=${[...fields].join(',')}`).join(';')
   }
 
-  #add(kind: 'dropped' | 'emulated' | 'stripped', field: string): void {
+  #add(kind: Note, field: string): void {
     const set = this.#notes.get(kind) ?? new Set()
     // A header value is ASCII without separators; field names come from callers.
     set.add(field.replace(/[^A-Za-z0-9_.[\]-]/g, '?').slice(0, 64))
