@@ -47,6 +47,11 @@ export const cliErrors = {
     summary: 'There is nothing by the given name.',
     remedy: 'The list command of the same group shows what exists.',
   },
+  CLI_FAULTY_SUMS: {
+    kind: 'internal',
+    summary: 'Lines and total of a statement differ: the sums in the ledger are damaged, so no bill is printed.',
+    remedy: '`portolan usage verify` says what was changed; restore a backup.',
+  },
   CLI_NO_ROOM: {
     kind: 'unprocessable',
     summary: 'The model needs more memory than this machine has free.',

@@ -5,6 +5,7 @@ import type { ModelError } from '@portolan/model'
 import { StoreError } from '@portolan/store'
 import { UpstreamError } from '@portolan/upstream'
 import { priceCommands } from './commands/price-tree.ts'
+import { usageBookCommands, withRange } from './commands/usage-books.ts'
 import { whatIfCommand } from './commands/usage-tree.ts'
 import { CliError, exitCodes } from './errors.ts'
 import { json } from './output.ts'
@@ -41,10 +42,13 @@ function complain(error: unknown, asJson: boolean): number {
   return isForCaller(error) ? exitCodes.usage : exitCodes.failed
 }
 
+/** What the caller cannot change by asking otherwise. */
+const ours: ReadonlySet<string> = new Set(['CLI_DATA_DIRECTORY', 'CLI_NO_ROOM', 'CLI_FAULTY_SUMS'])
+
 /** Whether the caller must change what was asked, as against something that failed or is damaged. */
 function isForCaller(error: unknown): boolean {
   if (isModelError(error)) return error.kind === 'invalid-request' || error.kind === 'context-length'
-  return error instanceof CliError && error.code !== 'CLI_DATA_DIRECTORY' && error.code !== 'CLI_NO_ROOM'
+  return error instanceof CliError && !ours.has(error.code)
 }
 
 /** By name: the model package is large, and only the commands that need it load it. */
@@ -57,6 +61,8 @@ function commands(): Command {
     .description('Serves DeepSeek-V4, meters every token, and carries model traffic from one supplier to another.')
     .version('0.1.0')
     .exitOverride()
+    // Options after a subcommand's name are the subcommand's, although its parent may have some of the same.
+    .enablePositionalOptions()
     .showHelpAfterError('(add --help for an example)')
     .showSuggestionAfterError()
 
@@ -102,13 +108,29 @@ function commands(): Command {
     'portolan keys revoke key_3fa9',
   ).action(async (id: string, options) => (await import('./commands/keys.ts')).revokeKey(id, options))
 
-  const usage = add(program.command('usage'), 'What was used and what it cost.', 'portolan usage --by model,day --since 2026-11-01')
-    .option('--by <groups>', 'comma-separated: model, key, upstream, day, hour, status', 'model')
-    .option('--since <date>', 'first day, UTC; default: 30 days ago')
-    .option('--until <date>', 'day after the last, UTC')
+  const token = program
+    .command('admin')
+    .description('The admin API.')
+    .command('token')
+    .description("Its token, which no user's key can stand in for.")
+  add(token.command('rotate'), 'Make a new token; the one before is refused.', 'portolan admin token rotate').action(
+    async (options) => (await import('./commands/admin.ts')).rotateToken(options),
+  )
+
+  const usage = withRange(
+    add(
+      program.command('usage'),
+      'What was used and what it cost.',
+      'portolan usage --by day,team --model deepseek-v4-pro --from 2026-11-01',
+    ),
+  )
+    .addOption(new Option('--since <date>', 'the older name of --from').hideHelp())
+    .addOption(new Option('--until <date>', 'the older name of --to').hideHelp())
+    .option('--by <groups>', 'comma-separated: model, key, team, tag, upstream, status, month, day, hour', 'model')
     .option('--last <rows>', 'show the newest rows instead', (text) => Number.parseInt(text, 10))
     .action(async (options) => (await import('./commands/usage.ts')).usage(options))
   whatIfCommand(usage, add)
+  usageBookCommands(usage, add)
 
   add(program.command('budget'), 'What is left of each budget.', 'portolan budget --json').action(async (options) =>
     (await import('./commands/budget.ts')).budgets(options),

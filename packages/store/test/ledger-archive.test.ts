@@ -9,7 +9,6 @@ import { billingOf, csvLine, openSqliteStore, readCsv, StoreError, type SqliteSt
 import { sampleRow } from './sample-row.ts'
 
 const root = mkdtempSync(join(tmpdir(), 'portolan-archive-'))
-const dayMs = 86_400_000
 const opened: SqliteStore[] = []
 after(() => {
   for (const store of opened) store.close()

@@ -2,14 +2,11 @@
 import type { LedgerRow, UsageGroup, UsageLine } from '@portolan/store'
 import { CliError } from '../errors.ts'
 import { json, money, table, type Column } from '../output.ts'
-import { withData, type CommonOptions } from './open.ts'
+import { withData } from './open.ts'
+import { keyNames, readFilters, readGroups, readRange, type RangeOptions } from './usage-range.ts'
 
-const groups: readonly UsageGroup[] = ['model', 'key', 'upstream', 'day', 'hour', 'status']
-
-export interface UsageOptions extends CommonOptions {
+export interface UsageOptions extends RangeOptions {
   readonly by: string
-  readonly since?: string
-  readonly until?: string
   readonly last?: number
 }
 
@@ -18,21 +15,24 @@ export function usage(options: UsageOptions): Promise<void> {
     if (options.last !== undefined) {
       if (!Number.isInteger(options.last) || options.last < 1)
         throw new CliError('CLI_BAD_ARGUMENT', '--last takes a number of rows, e.g. --last 20.')
-      printRows(store.ledger.recent(options.last), options.json ?? false)
+      const { keyId } = readFilters(options, store)
+      printRows(store.ledger.recent(options.last, keyId === undefined ? {} : { keyId }), options.json ?? false)
       return
     }
-    const groupBy = options.by.split(',').map((group) => readGroup(group.trim()))
-    const fromMs = options.since === undefined ? Date.now() - 30 * 86_400_000 : readDate(options.since, '--since')
-    const untilMs = options.until === undefined ? undefined : readDate(options.until, '--until')
-    const names = new Map(store.keys.listKeys().map((key) => [key.id, key.name]))
-    const lines = store.ledger.usage({ groupBy, fromMs, untilMs })
+    const groupBy = readGroups(options.by)
+    const query = { groupBy, ...readRange(options, Date.now()), ...readFilters(options, store) }
+    const lines = store.ledger.usage(query)
     if (options.json) console.log(json(lines))
     else if (lines.length === 0) console.log('Nothing was used in this time.')
-    else console.log(table(lines, usageColumns(groupBy, names)))
+    else console.log(table(lines, usageColumns(groupBy, keyNames(store), lines)))
   })
 }
 
-function usageColumns(groupBy: readonly UsageGroup[], keyNames: ReadonlyMap<string, string>): Column<UsageLine>[] {
+function usageColumns(
+  groupBy: readonly UsageGroup[],
+  names: ReadonlyMap<string, string>,
+  lines: readonly UsageLine[],
+): Column<UsageLine>[] {
   const count = (title: string, pick: (line: UsageLine) => number): Column<UsageLine> => ({
     title,
     align: 'right',
@@ -41,7 +41,7 @@ function usageColumns(groupBy: readonly UsageGroup[], keyNames: ReadonlyMap<stri
   return [
     ...groupBy.map((group) => ({
       title: group.toUpperCase(),
-      value: (line: UsageLine) => label(group, line.group[group] ?? null, keyNames),
+      value: (line: UsageLine) => label(group, line.group[group] ?? null, names),
     })),
     count('REQUESTS', (line) => line.requests),
     count('INPUT', (line) => line.inputTokens),
@@ -54,13 +54,15 @@ function usageColumns(groupBy: readonly UsageGroup[], keyNames: ReadonlyMap<stri
       align: 'right',
       value: (line) => (line.currency === null ? '-' : money(line.costNanos, line.currency)),
     },
-    count('UNPRICED', (line) => line.requestsUnpriced),
+    // Where nothing is missing and nothing was guessed, no column has to say so.
+    ...(lines.some((line) => line.requestsUnpriced > 0) ? [count('UNPRICED', (line) => line.requestsUnpriced)] : []),
+    ...(lines.some((line) => line.requestsEstimated > 0) ? [count('ESTIMATED', (line) => line.requestsEstimated)] : []),
   ]
 }
 
-function label(group: UsageGroup, value: string | null, keyNames: ReadonlyMap<string, string>): string {
+function label(group: UsageGroup, value: string | null, names: ReadonlyMap<string, string>): string {
   if (value === null) return '-'
-  return group === 'key' ? `${keyNames.get(value) ?? 'deleted'} (${value})` : value
+  return group === 'key' ? `${names.get(value) ?? 'deleted'} (${value})` : value
 }
 
 function printRows(rows: readonly LedgerRow[], asJson: boolean): void {
@@ -76,6 +78,8 @@ function printRows(rows: readonly LedgerRow[], asJson: boolean): void {
       : table(rows, [
           { title: 'STARTED', value: (row) => new Date(row.startedAtMs).toISOString().slice(0, 19) },
           { title: 'REQUEST', value: (row) => row.requestId },
+          { title: 'TEAM', value: (row) => row.team ?? '-' },
+          { title: 'TAG', value: (row) => row.tag ?? '-' },
           { title: 'DOOR', value: (row) => row.door ?? '-' },
           { title: 'UPSTREAM', value: (row) => row.upstream ?? '-' },
           { title: 'MODEL', value: (row) => row.modelServed ?? row.modelSent ?? row.modelAsked ?? '-' },
@@ -98,20 +102,4 @@ function printRows(rows: readonly LedgerRow[], asJson: boolean): void {
           { title: 'COST', align: 'right', value: (row) => money(row.costNanos, row.currency) },
         ]),
   )
-}
-
-function readGroup(text: string): UsageGroup {
-  const group = groups.find((known) => known === text)
-  if (!group) throw new CliError('CLI_BAD_ARGUMENT', `--by: "${text}" is not one of ${groups.join(', ')}.`)
-  return group
-}
-
-function readDate(text: string, option: string): number {
-  const instant = Date.parse(text)
-  if (Number.isNaN(instant))
-    throw new CliError(
-      'CLI_BAD_ARGUMENT',
-      `${option}: "${text}" is not a date such as 2026-11-01 or 2026-11-01T12:00:00Z.`,
-    )
-  return instant
 }
