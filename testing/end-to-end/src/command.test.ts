@@ -85,6 +85,29 @@ describe('portolan up', () => {
     )
   })
 
+  it('without any key answers every name with the untrained model, which says so first and is listed', async () => {
+    const data = join(work, 'untrained')
+    const startedAt = performance.now()
+    const started = await start('--data', data)
+    try {
+      const response = await ask(started, 'deepseek-v4-flash')
+      assert.equal(response.status, 200)
+      assert.equal(response.headers.get('x-portolan-upstream'), 'embedded')
+      const answer = (await response.json()) as { choices: { message: { content: string } }[] }
+      // Three seconds on a machine with nothing else to do; this one may be busy.
+      assert.ok(performance.now() - startedAt < 15_000)
+      assert.match(answer.choices[0]!.message.content, /^\[This model is untrained/)
+      for (const name of ['claude-sonnet-5', 'gpt-6-luna', 'portolan-untrained-1'])
+        assert.equal((await ask(started, name)).headers.get('x-portolan-upstream'), 'embedded')
+      const list = await fetch(`${started.url}/v1/models`, { headers: { authorization: `Bearer ${started.key}` } })
+      const names = ((await list.json()) as { data: { id: string }[] }).data.map(({ id }) => id)
+      for (const name of ['portolan-untrained-1', 'portolan-demo', 'deepseek-v4-pro', 'deepseek-v4-flash'])
+        assert.ok(names.includes(name), names.join())
+    } finally {
+      await started.stop()
+    }
+  })
+
   it('shows a key once: not again at the next start', async () => {
     const data = join(work, 'twice')
     const one = await start('--data', data)

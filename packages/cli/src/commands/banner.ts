@@ -13,10 +13,9 @@ export interface BannerFacts {
 
 export function banner({ url, secret, config, upstreams, dataPath, configPath }: BannerFacts): string {
   const key = secret ?? '$PORTOLAN_KEY'
-  const demo =
-    upstreams.some((upstream) => upstream.kind === 'demo') &&
-    upstreams.every(({ kind }) => kind === 'demo' || kind === 'embedded')
-  const model = config.models[0]?.name ?? (demo ? 'portolan-demo' : exampleModel(upstreams[0]!.kind))
+  const untrained = config.upstreams.some(({ kind, model: own }) => kind === 'embedded' && !own?.checkpoint)
+  const isAlone = upstreams.every(({ kind }) => kind === 'demo' || kind === 'embedded')
+  const model = config.models[0]?.name ?? exampleModel(upstreams[0]!.kind)
   return `
 Portolan listens on ${url}
 
@@ -27,7 +26,7 @@ Portolan listens on ${url}
   API key     ${secret === null ? 'use one made before, or `npm run portolan -- keys create NAME`' : `${secret}   (shown once)`}
   Data        ${dataPath}
   Config      ${configPath ?? 'none; `npm run portolan -- init` writes portolan.yaml'}
-${demo ? '\n  No DEEPSEEK_API_KEY, OPENAI_API_KEY or ANTHROPIC_API_KEY was found, so a demonstration upstream\n  answers. It is not a model, and says so. The model `portolan-untrained-1` is one, of random weights:\n  a small DeepSeek-V4 that runs in this process.\n' : ''}
+${untrained && isAlone ? noKeyText : ''}
 curl
   curl ${url}/v1/chat/completions -H "authorization: Bearer ${key}" -H "content-type: application/json" \\
     -d '{"model":"${model}","messages":[{"role":"user","content":"Say hello."}]}'
@@ -42,6 +41,20 @@ Metrics at ${url}/metrics, health at ${url}/healthz. Ctrl-C finishes answers in 
 `
 }
 
+const noKeyText = `
+  No DEEPSEEK_API_KEY, OPENAI_API_KEY or ANTHROPIC_API_KEY was found, so a small DeepSeek-V4 in this process
+  answers, under any model name. It is UNTRAINED: its weights are random numbers and its words are random,
+  as each of its answers says first. \`portolan-demo\` is no model at all and answers with a fixed text.
+`
+
 function exampleModel(kind: string): string {
-  return { deepseek: 'deepseek-v4-pro', openai: 'gpt-6-luna', anthropic: 'claude-haiku-5-5' }[kind] ?? 'MODEL'
+  return (
+    {
+      demo: 'portolan-demo',
+      embedded: 'deepseek-v4-flash',
+      deepseek: 'deepseek-v4-pro',
+      openai: 'gpt-6-luna',
+      anthropic: 'claude-haiku-5-5',
+    }[kind] ?? 'MODEL'
+  )
 }

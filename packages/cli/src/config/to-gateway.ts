@@ -2,7 +2,7 @@
 import { resolve } from 'node:path'
 import { defaultConfig, defaultLimits, type GatewayConfig, type ModelConfig } from '@portolan/gateway'
 import { selfHostedPrice, zeroPrice, type Price } from '@portolan/meter'
-import { definitionOf, untrainedModel, type UpstreamConfig, type UpstreamKind } from '@portolan/upstream'
+import { definitionOf, demoModel, untrainedModel, type UpstreamConfig, type UpstreamKind } from '@portolan/upstream'
 import type { Protocol } from '@portolan/wire'
 import { CliError } from '../errors.ts'
 import type { LoadedConfig } from './load.ts'
@@ -26,11 +26,12 @@ export function toGatewayConfig(
 ): GatewayConfig {
   const { file } = loaded
   const listen = parseListen(file.listen)
+  const upstreams = upstreamsOf(loaded, dataPath(loaded, override.data), env)
   return {
     ...defaultConfig,
     listen: { host: override.host ?? listen.host, port: override.port ?? listen.port },
-    upstreams: upstreamsOf(loaded, dataPath(loaded, override.data), env),
-    models: Object.entries(file.models ?? {}).map(([name, model]) => modelOf(name, model, loaded.directory)),
+    upstreams,
+    models: modelsOf(loaded, upstreams),
     limits: { ...defaultLimits, ...file.limits },
     keepAliveMs: file.keepAliveMs ?? defaultConfig.keepAliveMs,
     affinityMs: file.affinityMs ?? defaultConfig.affinityMs,
@@ -71,13 +72,21 @@ function upstreamsOf({ file, directory }: LoadedConfig, data: string, env: NodeJ
     return apiKey ? [{ name: kind, kind, apiKey }] : []
   })
   if (found.length > 0) return found
-  // With nobody else to answer, the demonstration upstream does, and says what it is. Asked for by its name, the
-  // untrained model answers: a real engine, but nothing to talk to, and slow over the long prompts of agents.
-  const embedded = modelSettings({}, directory, data)
+  // With nobody else to answer, the untrained model does, under any name, and says what it is: a real engine, but
+  // nothing to talk to. The demonstration upstream, which is no model, answers to its own name.
   return [
-    { name: 'embedded', kind: 'embedded', models: [untrainedModel], model: embedded },
-    { name: 'demo', kind: 'demo' },
+    { name: 'demo', kind: 'demo', models: [demoModel] },
+    { name: 'embedded', kind: 'embedded', model: modelSettings({}, directory, data) },
   ]
+}
+
+/** The untrained model is listed by its own name where it is what answers. */
+function modelsOf({ file, directory }: LoadedConfig, upstreams: readonly UpstreamConfig[]): ModelConfig[] {
+  const own = Object.entries(file.models ?? {}).map(([name, model]) => modelOf(name, model, directory))
+  const isDefault = Object.keys(file.upstreams ?? {}).length === 0 && upstreams.some(({ name }) => name === 'embedded')
+  if (!isDefault || own.length > 0) return own
+  const route = [{ upstream: 'embedded', model: null }]
+  return [{ name: untrainedModel, route, lossPolicy: null, tokenizer: null }]
 }
 
 type FileUpstream = NonNullable<FileConfig['upstreams']>[string]

@@ -80,7 +80,10 @@ async function start(place: Place, settings: InProcessSettings): Promise<EngineT
   if (checkpoint === null && dataDirectory === null)
     throw new WireError('WIRE_CANNOT_CARRY', 'The embedded upstream has neither a checkpoint nor a place to make one.')
   place.phase = 'starting'
-  const { EngineThread: Thread } = await import('@portolan/engine')
+  const { EngineThread: Thread } = await import('@portolan/engine').catch((error: unknown) => {
+    place.phase = 'stopped'
+    throw error
+  })
   const { sequenceBytes, maximumRunning, maximumQueued } = settings
   const thread = new Thread({
     checkpoint: checkpoint ?? { defaultBelow: join(dataDirectory!, 'models') },
