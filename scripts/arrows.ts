@@ -96,6 +96,11 @@ export interface VendorAllowance {
 /** Facts of the wire that carry a vendor's name, each at the one place that owns it. */
 export const vendorAllowances: readonly VendorAllowance[] = [
   {
+    file: 'packages/crossing/src/check/target.ts',
+    text: /'anthropic-version'/,
+    why: "the Messages protocol's version header",
+  },
+  {
     file: 'packages/gateway/src/door.ts',
     text: /\/\^?\\?\/?\(?anthropic|'anthropic-version'/,
     why: 'paths and a header that Messages clients use by convention',

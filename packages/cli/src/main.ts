@@ -4,6 +4,7 @@ import { GatewayError } from '@portolan/gateway'
 import type { ModelError } from '@portolan/model'
 import { StoreError } from '@portolan/store'
 import { UpstreamError } from '@portolan/upstream'
+import { checkCommands } from './commands/check-tree.ts'
 import { priceCommands } from './commands/price-tree.ts'
 import { usageBookCommands, withRange } from './commands/usage-books.ts'
 import { whatIfCommand } from './commands/usage-tree.ts'
@@ -153,6 +154,7 @@ function commands(): Command {
     .action(async (options) => (await import('./commands/upstreams.ts')).upstreams(options))
 
   priceCommands(program, add)
+  checkCommands(program, add)
 
   modelCommands(program)
 

@@ -2,6 +2,7 @@
  * The way over: recorded traffic, the plan that fixes what is asked of it, replay on candidates, scores, statistics,
  * endpoint checks and the report. Each folder is one of these; this file is the package's whole public surface.
  */
+export * from './check/index.ts'
 export { CrossingError, crossingErrors, type CrossingErrorCode } from './errors.ts'
 export { importers, type Importer } from './importers/index.ts'
 export * from './plan/index.ts'

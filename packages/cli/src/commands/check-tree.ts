@@ -1,0 +1,67 @@
+/** The subcommands of `portolan check` and their options; the work is loaded when it is called. */
+import { InvalidArgumentError, Option, type Command } from 'commander'
+
+type Describe = (command: Command, description: string, example: string) => Command
+
+/** @param add gives a command its description, example and the options that every command has. */
+export function checkCommands(program: Command, add: Describe): void {
+  const check = program
+    .command('check')
+    .description('Ask an endpoint generated cases: tool calls, structured output, long context. Costs what it asks.')
+
+  target(
+    add(
+      check.command('tools'),
+      'Thirty cases of tool calling.',
+      'portolan check tools --target deepseek-v4-pro --quick',
+    ),
+  ).action(async (options) => (await import('./check.ts')).checkTools(options))
+  target(
+    add(
+      check.command('json'),
+      'Schemas by class, as JSON mode, strict schema and forced tool.',
+      'portolan check json --target deepseek-v4-pro --vs gpt-5.5',
+    ),
+  ).action(async (options) => (await import('./check.ts')).checkJson(options))
+  target(
+    add(
+      check.command('longctx'),
+      'Facts in long prompts: accuracy by length and depth, and the effective length.',
+      'portolan check longctx --target deepseek-v4-flash --lengths 4k,32k,128k --depths 5 --repeats 2',
+    ),
+  )
+    .option('--lengths <tokens>', 'comma-separated, with k or M')
+    .option('--tasks <names>', 'comma-separated; see the guide for the list')
+    .addOption(new Option('--depths <count>', 'places in the prompt').argParser(positive))
+    .addOption(new Option('--repeats <count>', 'prompts for each length, depth and task').argParser(positive))
+    .option('--tokenizer <file>', "the target's tokenizer.json: exact lengths, and facts at block edges")
+    .action(async (options) => (await import('./check.ts')).checkLongContext(options))
+}
+
+function target(command: Command): Command {
+  return command
+    .requiredOption('--target <model>', 'the model name to ask for')
+    .option('--vs <model>', 'a second model at the same address, compared case by case')
+    .option('--url <address>', 'of the server (default: where the configuration listens)')
+    .addOption(
+      new Option('--door <protocol>', 'protocol to speak').choices(['chat', 'messages', 'responses']).default('chat'),
+    )
+    .option('--key-env <name>', 'environment variable that holds the API key', 'PORTOLAN_API_KEY')
+    .option('--quick', 'fewer cases')
+    .addOption(new Option('--seed <number>', 'of generated cases').argParser(whole).default(1))
+    .addOption(new Option('--concurrency <count>', 'requests at a time').argParser(positive).default(4))
+    .addOption(new Option('--timeout <seconds>', 'for one answer').argParser(positive).default(300))
+    .option('--out <file>', 'write the whole report as JSON')
+}
+
+function whole(value: string): number {
+  const number = Number(value)
+  if (!Number.isSafeInteger(number) || number < 0) throw new InvalidArgumentError('A whole number is needed.')
+  return number
+}
+
+function positive(value: string): number {
+  const number = whole(value)
+  if (number === 0) throw new InvalidArgumentError('A number from 1 is needed.')
+  return number
+}
