@@ -14,6 +14,13 @@ export interface DailySpend {
   readonly nanos: bigint
 }
 
+export interface SpendChange {
+  readonly fromDay: number
+  readonly factor: number
+  /** What happens on that day, for the assumptions. */
+  readonly because?: string
+}
+
 export interface ForecastInput {
   /** Whole days only; today's unfinished day would look like a fall. Missing days count as no spend. */
   readonly spend: readonly DailySpend[]
@@ -21,7 +28,7 @@ export interface ForecastInput {
   readonly firstDay: number
   readonly remainingNanos: bigint
   /** From that day on, spend is multiplied by `factor`: a price change at the mix in use. */
-  readonly changes?: readonly { readonly fromDay: number; readonly factor: number }[]
+  readonly changes?: readonly SpendChange[]
   /** Equal seeds give equal forecasts. */
   readonly seed: number
   readonly horizonDays?: number
@@ -90,7 +97,10 @@ export function forecastBudget(input: ForecastInput): Forecast {
     trendPerDay: Math.expm1(model.slope),
     assumptions: [
       `the last ${days.length} days, weekdays apart, trend followed for ${trendDays} days and then held`,
-      ...changes.map(({ fromDay, factor }) => `spend is multiplied by ${factor} from day ${fromDay}`),
+      ...changes.map(
+        ({ fromDay, factor, because }) =>
+          `spend is multiplied by ${Number(factor.toPrecision(3))} from ${isoDay(fromDay)} on${because === undefined ? '' : `: ${because}`}`,
+      ),
     ],
   }
 }
@@ -135,7 +145,7 @@ function pathEnd(
   firstDay: number,
   remaining: number,
   horizonDays: number,
-  changes: readonly { readonly fromDay: number; readonly factor: number }[],
+  changes: readonly SpendChange[],
   random: () => number,
 ): number {
   let left = remaining
@@ -161,6 +171,10 @@ function dailySeries(spend: readonly DailySpend[], firstDay: number): readonly n
   if (byDay.size === 0) return []
   const start = Math.min(...byDay.keys())
   return Array.from({ length: firstDay - start }, (_, index) => Number(byDay.get(start + index) ?? 0n))
+}
+
+function isoDay(day: number): string {
+  return new Date(day * 86_400_000).toISOString().slice(0, 10)
 }
 
 function weekdayOf(day: number): number {

@@ -13,7 +13,7 @@ export { costOf, costTiers, largestCost, priceRequest, type CostTier, type Reque
 export { formatDecimal, parseDecimal, type Decimal } from './decimal.ts'
 export { MeterError, meterErrors, type MeterErrorCode } from './errors.ts'
 export { selfHostedPrice, zeroPrice, type FixedRates } from './fixed-price.ts'
-export { forecastBudget, type DailySpend, type Forecast, type ForecastInput } from './forecast.ts'
+export { forecastBudget, type DailySpend, type Forecast, type ForecastInput, type SpendChange } from './forecast.ts'
 export {
   disagreements,
   toPriceFile,
@@ -76,3 +76,4 @@ export {
   type TierSum,
   type WhatIf,
 } from './what-if.ts'
+export { announcedChanges, type RecentUse } from './price-kinks.ts'

@@ -4,7 +4,7 @@ import { AdminError, alertBody } from '@portolan/gateway'
 import type { PriceBook, PriceRecord } from '@portolan/meter'
 import { usageGroups, type KeyRecord, type UsageGroup } from '@portolan/store'
 import { z } from 'zod'
-import { dayMs, forecastBudgets } from '../budget-forecast.ts'
+import { dayMs, forecastBudgets, type ForecastPrices } from '../budget-forecast.ts'
 import { budgetOf, rateOf, scopeProblem } from '../config/limits.ts'
 import { pageFrom, route, type AdminContext, type AdminRoute } from './route.ts'
 import * as schemas from './schemas.ts'
@@ -254,26 +254,37 @@ export const adminRoutes: readonly AdminRoute[] = [
   route('GET', '/forecast', {
     summary: 'The day on which each budget ends, with an interval; refused where the data are too thin.',
     answer: z.object({ data: z.array(schemas.forecastView) }),
-    work: ({ store, nowMs }) => ({
-      data: forecastBudgets(store, store.budgets.listBudgets(nowMs), nowMs).map(({ budget, left, forecast }) => {
-        const days = forecast.kind === 'forecast' ? forecast : null
-        const date = (day: number | null | undefined): string | null =>
-          day == null ? null : views.iso(day * dayMs).slice(0, 10)
-        return {
-          budget: budget.id,
-          of: budget.subject || null,
-          left: views.amountText(left, budget.unit),
-          kind: forecast.kind,
-          endsOn: date(days?.p50Day),
-          earliest: date(days?.p10Day),
-          latest: date(days?.p90Day),
-          assumptions: [...(days?.assumptions ?? [])],
-          message: forecast.kind === 'too-little-data' ? forecast.message : null,
-        }
-      }),
+    work: ({ store, nowMs, parts }) => ({
+      data: forecastBudgets(store, store.budgets.listBudgets(nowMs), nowMs, pricesOf(parts)).map(
+        ({ budget, left, forecast }) => {
+          const days = forecast.kind === 'forecast' ? forecast : null
+          const date = (day: number | null | undefined): string | null =>
+            day == null ? null : views.iso(day * dayMs).slice(0, 10)
+          return {
+            budget: budget.id,
+            of: budget.subject || null,
+            left: views.amountText(left, budget.unit),
+            kind: forecast.kind,
+            endsOn: date(days?.p50Day),
+            earliest: date(days?.p10Day),
+            latest: date(days?.p90Day),
+            assumptions: [...(days?.assumptions ?? [])],
+            message: forecast.kind === 'too-little-data' ? forecast.message : null,
+          }
+        },
+      ),
     }),
   }),
 ]
+
+/** Upstreams with prices of their own change when their configuration does, not on a vendor's day. */
+function pricesOf({ priceBook, fixedPrices, routes }: AdminContext['parts']): ForecastPrices {
+  const vendors = new Map(routes.upstreams.map(({ name, priceVendor }) => [name, priceVendor ?? name]))
+  return {
+    book: priceBook,
+    vendorOf: (upstream) => (fixedPrices.has(upstream) ? null : (vendors.get(upstream) ?? upstream)),
+  }
+}
 
 function keyOf({ store }: Pick<AdminContext, 'store'>, id: string | undefined): KeyRecord {
   const key = store.keys.listKeys().find((known) => known.id === id)

@@ -1,10 +1,13 @@
 /** `portolan budget` and `portolan forecast`: what is left of each budget, and the day on which it ends. */
 import type { Forecast } from '@portolan/meter'
 import { periodName, type BudgetState, type SqliteStore } from '@portolan/store'
-import { dayMs, forecastBudgets, leftOf } from '../budget-forecast.ts'
+import { definitionOf } from '@portolan/upstream'
+import { dayMs, forecastBudgets, leftOf, type ForecastPrices } from '../budget-forecast.ts'
 import { configuredLimits } from '../config/limits.ts'
 import type { LoadedConfig } from '../config/load.ts'
+import { fixedPrices, toGatewayConfig } from '../config/to-gateway.ts'
 import { json, money, table } from '../output.ts'
+import { readPriceBook } from '../price-files.ts'
 import { withData, type CommonOptions } from './open.ts'
 
 export function budgets(options: CommonOptions): Promise<void> {
@@ -30,7 +33,7 @@ export function budgets(options: CommonOptions): Promise<void> {
 
 export function forecast(options: CommonOptions): Promise<void> {
   return withData(options, ({ store }, loaded) => {
-    const lines = forecastBudgets(store, budgetStates(store, loaded), Date.now())
+    const lines = forecastBudgets(store, budgetStates(store, loaded), Date.now(), forecastPrices(loaded))
     if (options.json)
       console.log(
         json(
@@ -54,6 +57,22 @@ export function forecast(options: CommonOptions): Promise<void> {
           for (const assumption of result.assumptions) console.log(`  assumes ${assumption}`)
       }
   })
+}
+
+/** Without resolving upstreams: a forecast needs no credential. */
+function forecastPrices(loaded: LoadedConfig): ForecastPrices {
+  const config = toGatewayConfig(loaded)
+  const fixed = fixedPrices(loaded.file, config)
+  const vendors = new Map(
+    config.upstreams.map(({ name, kind, profile, prices }) => [
+      name,
+      prices ?? definitionOf(kind, profile ?? null, name).vendor ?? name,
+    ]),
+  )
+  return {
+    book: readPriceBook(loaded),
+    vendorOf: (upstream) => (fixed.has(upstream) ? null : (vendors.get(upstream) ?? upstream)),
+  }
 }
 
 const noBudgets = 'No budgets. Give portolan.yaml one: budgets: { team: { limit: 25, period: month } }'

@@ -158,7 +158,8 @@ function tellingSpans(inner: SpanExporter, lost: Lost): SpanExporter {
   return {
     export: (spans, done) =>
       inner.export(spans, (result) => {
-        if (Number(result.code) !== 0) lost('spans', spans.length, result.error?.message ?? 'unknown')
+        const reason = failure(result)
+        if (reason !== null) lost('spans', spans.length, reason)
         done({ code: 0 })
       }),
     shutdown: () => inner.shutdown(),
@@ -170,7 +171,8 @@ function tellingMetrics(inner: OTLPMetricExporter, lost: Lost): PushMetricExport
   return {
     export: (metrics, done) =>
       inner.export(metrics, (result) => {
-        if (Number(result.code) !== 0) lost('metrics', 1, result.error?.message ?? 'unknown')
+        const reason = failure(result)
+        if (reason !== null) lost('metrics', 1, reason)
         done({ code: 0 })
       }),
     forceFlush: () => inner.forceFlush(),
@@ -178,4 +180,9 @@ function tellingMetrics(inner: OTLPMetricExporter, lost: Lost): PushMetricExport
     selectAggregation: (type) => inner.selectAggregation(type),
     selectAggregationTemporality: (type) => inner.selectAggregationTemporality(type),
   }
+}
+
+/** Null: it arrived. */
+function failure({ code, error }: { readonly code: number; readonly error?: Error }): string | null {
+  return code === 0 ? null : (error?.message ?? 'unknown')
 }

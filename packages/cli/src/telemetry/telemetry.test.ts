@@ -90,7 +90,7 @@ interface Running {
   readonly key: string
   readonly lines: Json[]
   readonly telemetry: Awaited<ReturnType<typeof startTelemetry>>
-  ask(model: string, headers?: Record<string, string>): Promise<Response>
+  readonly ask: (model: string, headers?: Record<string, string>) => Promise<Response>
 }
 
 async function running(endpoint: string | undefined, upstreamUrl: string): Promise<Running> {
