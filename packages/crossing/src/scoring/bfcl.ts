@@ -4,7 +4,7 @@
  * Its gold gives each argument a list of acceptable values, in which "" means that the argument may be left out. Quirks
  * kept (gorilla repository, ast_checker, as of 2026-03): strings are lower-cased and lose spaces and `, . / - _ * ^`
  * and quotes change sort; a whole number counts as a float but not the other way round; a list's elements are checked one level
- * deep; `any` is not checked for type. One quirk is optional: parallel calls were paired greedily in gold order.
+ * deep; `any` is not checked for type, and neither is a value of the type that the gold itself has. One quirk is optional: parallel calls were paired greedily in gold order.
  */
 import { assign } from './assignment.ts'
 
@@ -64,7 +64,8 @@ function callProblem(call: BfclCall, wanted: BfclGold, functions: readonly BfclF
     const property = Object.hasOwn(properties, argument) ? properties[argument] : undefined
     const acceptable = Object.hasOwn(values, argument) ? values[argument] : undefined
     if (!property || !acceptable) return `the argument ${argument} is not expected`
-    if (!hasType(value, property)) return `the argument ${argument} is no ${property.type}`
+    if (!hasType(value, property) && !isGoldType(value, acceptable))
+      return `the argument ${argument} is no ${property.type}`
     if (!acceptable.some((each) => isAcceptable(value, each))) return `the argument ${argument} has another value`
   }
   for (const [argument, acceptable] of Object.entries(values))
@@ -98,6 +99,12 @@ function hasType(value: unknown, { type, items }: BfclType, nested = false): boo
     default:
       return true
   }
+}
+
+/** Gold that breaks its own declaration ("dontcare" for a number) makes its type acceptable. */
+function isGoldType(value: unknown, acceptable: readonly unknown[]): boolean {
+  const first = acceptable.find((each) => each !== '')
+  return first !== undefined && typeof value === typeof first && Array.isArray(value) === Array.isArray(first)
 }
 
 function isAcceptable(value: unknown, acceptable: unknown): boolean {
