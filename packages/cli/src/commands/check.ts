@@ -19,7 +19,7 @@ import {
   type Ask,
   type CheckCase,
   type CheckReport,
-  type CheckTarget,
+  type Endpoint,
   type LongContextTask,
 } from '@portolan/crossing'
 import type { Protocol } from '@portolan/wire'
@@ -122,7 +122,7 @@ async function check(
 
 async function runBattery(
   battery: string,
-  target: CheckTarget,
+  target: Endpoint,
   options: CheckOptions,
   prepare: (ask: Ask) => Prepared | Promise<Prepared>,
   signal: AbortSignal,
@@ -150,7 +150,7 @@ async function runBattery(
   }
 }
 
-function targetOf(options: CheckOptions, model: string): CheckTarget {
+function targetOf(options: CheckOptions, model: string): Endpoint {
   const apiKey = process.env[options.keyEnv]
   if (apiKey === undefined || apiKey === '')
     throw new CliError(

@@ -1,5 +1,5 @@
 /** Checks of any endpoint with generated cases: tool calls, structured output, long context. */
-export { askTarget, NoAnswer, type Ask, type CheckTarget, type Clocked, type Question } from './target.ts'
+export { askTarget, type Ask, type Question } from './target.ts'
 export {
   compareReports,
   groupResults,

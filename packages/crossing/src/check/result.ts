@@ -2,7 +2,8 @@
 import type { Usage } from '@portolan/wire'
 import { mcNemar } from '../statistics/mcnemar.ts'
 import { wilsonInterval, type Interval } from '../statistics/proportion.ts'
-import { NoAnswer, type Ask, type Clocked, type Question } from './target.ts'
+import { NoAnswer, NotSayable, type Clocked } from '../endpoint/endpoint.ts'
+import type { Ask, Question } from './target.ts'
 
 /**
  * `pass` and `fail` judge what was answered. `refused`: the endpoint said by a 4xx that it does not do this, which
@@ -88,12 +89,24 @@ export async function runCase(test: CheckCase, ask: Ask): Promise<CaseResult> {
     finding = await test.run(counted)
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error)
+    if (error instanceof NotSayable)
+      return resultOf(test, { outcome: 'unscored', detail: message }, calls, startedAt, answers)
     const status = error instanceof NoAnswer ? error.httpStatus : null
     finding =
       status !== null && refusalStatuses.includes(status)
         ? { outcome: 'refused', detail: `HTTP ${status}: ${message}` }
         : { outcome: 'error', detail: status === null ? message : `HTTP ${status}: ${message}` }
   }
+  return resultOf(test, finding, calls, startedAt, answers)
+}
+
+function resultOf(
+  test: CheckCase,
+  finding: CheckFinding,
+  calls: number,
+  startedAt: number,
+  answers: readonly Clocked[],
+): CaseResult {
   return {
     ...finding,
     detail: finding.detail.slice(0, 500),
