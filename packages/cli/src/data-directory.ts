@@ -33,7 +33,7 @@ export function openDataDirectory(path: string, synchronous: 'NORMAL' | 'FULL' =
       { cause: error },
     )
   }
-  const secret = masterSecret(join(path, 'master.key'))
+  const secret = secretAt(join(path, 'master.key'))
   return {
     path,
     store: openSqliteStore({ directory: path, synchronous, memoryKey: secret }),
@@ -41,7 +41,8 @@ export function openDataDirectory(path: string, synchronous: 'NORMAL' | 'FULL' =
   }
 }
 
-function masterSecret(path: string): Uint8Array {
+/** Thirty-two random bytes in a file of mode 0600, made on first use. */
+export function secretAt(path: string): Uint8Array {
   const existing = readSecret(path)
   if (existing) return existing
   // Written aside and linked into place, so that two processes starting at once agree on one secret.

@@ -2,6 +2,7 @@
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
 import { GatewayError } from '@portolan/gateway'
 import type { ModelError } from '@portolan/model'
+import { CrossingError, crossingErrors } from '@portolan/crossing'
 import { StoreError } from '@portolan/store'
 import { UpstreamError } from '@portolan/upstream'
 import { checkCommands } from './commands/check-tree.ts'
@@ -27,6 +28,7 @@ export async function run(argv: readonly string[]): Promise<number> {
 function complain(error: unknown, asJson: boolean): number {
   const known =
     error instanceof CliError ||
+    error instanceof CrossingError ||
     error instanceof GatewayError ||
     isModelError(error) ||
     error instanceof StoreError ||
@@ -48,6 +50,7 @@ const ours: ReadonlySet<string> = new Set(['CLI_DATA_DIRECTORY', 'CLI_NO_ROOM', 
 
 /** Whether the caller must change what was asked, as against something that failed or is damaged. */
 function isForCaller(error: unknown): boolean {
+  if (error instanceof CrossingError) return crossingErrors[error.code].kind !== 'internal'
   if (isModelError(error)) return error.kind === 'invalid-request' || error.kind === 'context-length'
   return error instanceof CliError && !ours.has(error.code)
 }
@@ -157,6 +160,8 @@ function commands(): Command {
   checkCommands(program, add)
 
   modelCommands(program)
+  recordCommands(program)
+  planCommands(program)
 
   add(
     program.command('doctor'),
@@ -244,6 +249,122 @@ function modelCommands(program: Command): void {
   add(cache.command('clear'), 'Forget everything.', 'portolan model cache clear').action(async (options) =>
     (await import('./commands/model-cache.ts')).clearCaches(options),
   )
+}
+
+function recordCommands(program: Command): void {
+  const record = program
+    .command('record')
+    .description('Keep traffic for later: figures, hashes, redacted or full; encrypted, erasable.')
+  add(
+    record.command('start'),
+    'Begin to record; a running gateway follows within a second.',
+    'portolan record start --key team-a --level redacted --sample 10% --by session',
+  )
+    .option('--key <name>', 'name or id of a key, repeatable; default: every key', collect)
+    .option('--level <level>', 'metrics, hashes, redacted or full', 'redacted')
+    .addOption(
+      new Option('--sample <share>', 'share of sessions, e.g. 10%').argParser(shareArgument).default(1, '100%'),
+    )
+    .addOption(new Option('--by <unit>', 'what sampling draws').choices(['session']).default('session'))
+    .option('--stratum <rule>', 'another share for some sessions, repeatable, e.g. tools=true:100%', collect)
+    .addOption(new Option('--retention <days>', 'content is deleted after so many days').argParser(wholeDays))
+    .option('--name <name>', 'for people')
+    .action(async (options) => (await import('./commands/record.ts')).startRecording(options))
+  add(record.command('status'), 'What is recorded, and what was lost.', 'portolan record status --json').action(
+    async (options) => (await import('./commands/record.ts')).recordingStatus(options),
+  )
+  add(
+    record.command('stop').argument('[id]', 'id of the recording; needed when several run'),
+    'End a recording.',
+    'portolan record stop',
+  ).action(async (id: string | undefined, options) => (await import('./commands/record.ts')).stopRecording(id, options))
+  add(
+    record.command('export').argument('<id>', 'id of the recording'),
+    'Write a recording to one encrypted file with a key of its own.',
+    'portolan record export rec_01J... --out week.bundle',
+  )
+    .requiredOption('--out <file>', 'the bundle')
+    .option('--key-file <file>', 'its key; default: the bundle with .key at its end')
+    .option('--force', 'replace existing files')
+    .action(async (id: string, options) => (await import('./commands/record.ts')).exportRecording(id, options))
+  add(
+    record.command('erase'),
+    "Destroy a subject's key: its recorded content can never be read again.",
+    'portolan record erase --key team-a --user alice@example.com --yes',
+  )
+    .option('--session <id>', 'one session')
+    .option('--key <name>', 'everything of a key')
+    .option('--user <id>', 'of that key, one end user, as requests name them')
+    .option('--yes', 'do it')
+    .action(async (options) => (await import('./commands/record.ts')).eraseRecorded(options))
+  add(
+    record.command('import').argument('<file>', 'the file'),
+    'Make a recording of what another tool wrote down.',
+    'portolan record import litellm.jsonl --from litellm-logs --level redacted',
+  )
+    .requiredOption('--from <format>', 'openai-chat, openai-evals, promptfoo, litellm-logs or bundle')
+    .option('--level <level>', 'hashes, redacted or full', 'redacted')
+    .option('--key-file <file>', 'key of a bundle')
+    .option('--name <name>', 'for people; default: the file name')
+    .action(async (file: string, options) => (await import('./commands/record.ts')).importRecording(file, options))
+}
+
+function planCommands(program: Command): void {
+  const plan = program
+    .command('plan')
+    .description('Fix, before any data, what is compared and who allowed what to go where.')
+  add(
+    plan.command('new').argument('[file]', 'plan file to write', 'plan.yaml'),
+    'Draft a plan and freeze its list of cases from a recording.',
+    'portolan plan new --recording rec_01J... --from openai:gpt-5.5 --to deepseek:deepseek-v4-pro --margin 2pt',
+  )
+    .requiredOption('--recording <id>', 'recording whose sessions are asked again, repeatable', collect)
+    .requiredOption('--from <upstream:model>', 'the incumbent')
+    .requiredOption('--to <upstream:model>', 'a candidate, repeatable', collect)
+    .option('--margin <points>', 'largest tolerated loss of pass rate, e.g. 2pt', '2pt')
+    .option('--cases <count>', 'at most so many cases, whole sessions, drawn by seed', (text) =>
+      Number.parseInt(text, 10),
+    )
+    .option('--force', 'replace an existing file')
+    .action(async (file: string, options) => (await import('./commands/plan.ts')).newPlan(file, options))
+  add(
+    plan.command('pilot').argument('[file]', 'plan file', 'plan.yaml'),
+    'Enter what a pilot run measured, and the sample size that follows.',
+    'portolan plan pilot plan.yaml --results pilot.json',
+  )
+    .requiredOption('--results <file>', 'paired outcomes of the pilot, as `replay` writes them')
+    .action(async (file: string, options) => (await import('./commands/plan.ts')).pilotPlan(file, options))
+  add(
+    plan.command('freeze').argument('[file]', 'plan file', 'plan.yaml'),
+    'Fix the plan: from now on it has a hash, and any change shows.',
+    'portolan plan freeze plan.yaml',
+  )
+    .option('--amend <reason>', 'make the next version of a frozen plan; with runs in existence it says so')
+    .action(async (file: string, options) => (await import('./commands/plan.ts')).freezePlan(file, options))
+  for (const [name, text] of [
+    ['show', 'What a plan promises, in words.'],
+    ['verify', 'Is it well formed, unchanged since it was frozen, and may everything be sent?'],
+  ] as const)
+    add(
+      plan.command(name).argument('[file]', 'plan file', 'plan.yaml'),
+      text,
+      `portolan plan ${name} plan.yaml`,
+    ).action(async (file: string, options) =>
+      (await import('./commands/plan.ts'))[name === 'show' ? 'showPlan' : 'verifyPlan'](file, options),
+    )
+}
+
+function collect(value: string, before: readonly string[] = []): string[] {
+  return [...before, value]
+}
+
+/** `10%` or `0.1`. */
+function shareArgument(text: string): number {
+  const [, digits, percent] = /^(\d{1,3}(?:\.\d{1,6})?)(%?)$/.exec(text.trim()) ?? []
+  const share = Number(digits) / (percent === '%' ? 100 : 1)
+  if (!(share > 0 && share <= 1))
+    throw new InvalidArgumentError('A share is above 0 and up to 100 %, such as 10% or 0.1.')
+  return share
 }
 
 /** What every command has that reads no configuration. */

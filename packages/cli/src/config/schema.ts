@@ -153,6 +153,42 @@ export const configSchema = z
       })
       .optional()
       .describe('OpenTelemetry spans and metrics, GenAI conventions. Never message bodies.'),
+    recording: z
+      .strictObject({
+        keyEnv: z
+          .string()
+          .optional()
+          .describe('Environment variable that holds the recording key, 32 bytes in base64 or hex.'),
+        keyFile: z
+          .string()
+          .optional()
+          .describe('File that holds it; default: recording.key in the data directory, made on first use.'),
+        keyCommand: z.array(z.string()).min(1).optional().describe('Program and arguments that print it.'),
+        terms: z
+          .array(z.string().min(4))
+          .optional()
+          .describe('Names and words that level redacted takes out, beside what it finds by form.'),
+        fields: z
+          .array(
+            z.strictObject({
+              tool: z.string().min(1).describe('Tool name; a * at its end matches any rest.'),
+              path: z.string().describe('Place in its arguments or JSON result, e.g. $.customer.name or $..email.'),
+              class: z
+                .string()
+                .regex(/^[A-Z]{2,16}$/, 'must be 2 to 16 capital letters, e.g. NAME')
+                .describe('Word in the pseudonym.'),
+            }),
+          )
+          .optional()
+          .describe('Members of tool calls that are personal by their place.'),
+        maxBytes: z
+          .int()
+          .min(1_048_576)
+          .optional()
+          .describe('Content is no longer kept above this; default: no bound.'),
+      })
+      .optional()
+      .describe('How recordings are encrypted and redacted; `portolan record start` says what is recorded.'),
     limits: z
       .strictObject({
         bodyBytes: z.int().min(1024).optional().describe('Largest request body; default 64 MiB.'),

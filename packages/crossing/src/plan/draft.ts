@@ -1,0 +1,100 @@
+/** A first version of a plan, with the house's defaults; and what a pilot adds to it. */
+import { mintId, type Arm, type Dataset, type PilotResult, type Plan } from '../records/index.ts'
+import { readPilot, type PilotCase } from '../statistics/index.ts'
+import { CrossingError } from '../errors.ts'
+
+export interface DraftInput {
+  readonly name: string
+  readonly incumbent: Arm
+  readonly candidates: readonly Arm[]
+  readonly dataset: Dataset
+  /** A share: 0.02 is two points. */
+  readonly margin: number
+  readonly nowMs: number
+  readonly currency: string
+}
+
+/** Cases of a pilot: enough for a first guess at the disagreement. */
+export const pilotCases = 50
+
+export function draftPlan({ name, incumbent, candidates, dataset, margin, nowMs, currency }: DraftInput): Plan {
+  return {
+    id: mintId('plan', nowMs),
+    version: 1,
+    name,
+    incumbent,
+    candidates,
+    dataset: {
+      id: dataset.id,
+      hash: dataset.hash,
+      cases: dataset.cases.length,
+      sessions: new Set(dataset.cases.map((each) => each.sessionId)).size,
+    },
+    metrics: [
+      { name: 'quality', kind: 'difference', margin, gate: true },
+      { name: 'critical-failures', kind: 'count', margin: 0, gate: true },
+      { name: 'cost', kind: 'ratio', margin: 0, gate: false },
+      { name: 'first-visible', kind: 'ratio', margin: 0.2, gate: false },
+    ],
+    alpha: 0.05,
+    power: 0.8,
+    sampleSize: { cases: dataset.cases.length, replicates: 1, pilot: null },
+    exclusions: [],
+    replay: { mode: 'step', seed: 1, concurrency: 4, spendCapNanos: null, currency, onMiss: 'stop' },
+    judge: null,
+    egress: [],
+    prices: { asOf: new Date(nowMs).toISOString().slice(0, 10), scenarios: [] },
+    amendedAfterData: null,
+    frozenAtMs: null,
+    hash: null,
+  }
+}
+
+export interface PilotInput {
+  readonly cases: readonly PilotCase[]
+  readonly runAtMs: number
+  readonly spentNanos: bigint
+  readonly currency: string
+}
+
+export interface PilotedPlan {
+  readonly plan: Plan
+  /** With the upper 80 % bound of the disagreement. */
+  readonly casesAtWorst: number
+}
+
+/** @throws {CrossingError} CROSSING_BAD_PLAN for a pilot without an A/A arm, CROSSING_CONFLICT for a frozen plan. */
+export function withPilot(plan: Plan, { cases, runAtMs, spentNanos, currency }: PilotInput): PilotedPlan {
+  if (plan.frozenAtMs !== null)
+    throw new CrossingError('CROSSING_CONFLICT', 'The plan is frozen: its sample size is promised already.')
+  if (cases.length === 0 || cases.some(({ incumbentAgain }) => incumbentAgain === null))
+    throw new CrossingError(
+      'CROSSING_BAD_PLAN',
+      'The pilot has no A/A arm: ask the incumbent twice, else nobody knows how much it disagrees with itself.',
+    )
+  const margin = plan.metrics.find(({ kind, gate }) => kind === 'difference' && gate)?.margin
+  if (margin === undefined || margin === 0)
+    throw new CrossingError('CROSSING_BAD_PLAN', 'The plan has no gating metric of kind `difference` with a margin.')
+  const { alpha, power } = plan
+  const reading = readPilot(cases, { margin, alpha, power, sessionCases: plan.dataset.cases / plan.dataset.sessions })
+  const runs = reading.casesNeeded * (plan.candidates.length + 2) * plan.sampleSize.replicates
+  const pilot: PilotResult = {
+    runAtMs: Math.floor(runAtMs),
+    cases: reading.cases,
+    sessions: reading.sessions,
+    discordance: reading.discordance,
+    floorDiscordance: reading.floorDiscordance ?? 0,
+    intraSessionCorrelation: reading.intraSessionCorrelation ?? 0,
+    casesPerSession: Math.max(1, plan.dataset.cases / plan.dataset.sessions),
+    designEffect: reading.designEffect,
+    incumbentPassRate: cases.reduce((sum, { incumbent }) => sum + incumbent, 0) / cases.length,
+    spentNanos,
+    currency,
+    // A pilot asks one candidate and the incumbent twice.
+    projectedNanos: (spentNanos * BigInt(runs)) / BigInt(cases.length * 3),
+  }
+  return {
+    plan: { ...plan, sampleSize: { ...plan.sampleSize, cases: reading.casesNeeded, pilot } },
+    casesAtWorst: reading.casesNeededAtWorst,
+  }
+}
