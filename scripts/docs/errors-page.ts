@@ -1,5 +1,6 @@
 /** `docs/reference/errors.md`: every code of every package, with what happened and what to do. */
 import { cliErrors } from '@portolan/cli'
+import { crossingErrors } from '@portolan/crossing'
 import { gatewayErrors } from '@portolan/gateway'
 import { meterErrors } from '@portolan/meter'
 import { engineErrors } from '@portolan/engine'
@@ -23,6 +24,7 @@ const catalogues: readonly (readonly [string, string, Readonly<Record<string, En
   ['store', 'ledger, keys and memory', storeErrors],
   ['model', 'checkpoints, tokenizers, prompts and sampling', modelErrors],
   ['engine', 'the embedded engine, its queue and its prefix cache', engineErrors],
+  ['crossing', 'recordings, plans and what is done with them', crossingErrors],
   ['cli', 'the command line and its configuration', cliErrors],
 ]
 

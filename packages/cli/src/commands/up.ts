@@ -19,6 +19,7 @@ import { applyLimits, configuredLimits, webhookOf } from '../config/limits.ts'
 import { processName, ReservationKeeper } from '../reservation-keeper.ts'
 import { runningStore } from '../gateway-store.ts'
 import { json } from '../output.ts'
+import { liveRecording } from '../recording.ts'
 import { readPriceBook } from '../price-files.ts'
 import { makeLogger } from '../telemetry/log.ts'
 import type { OtelSettings } from '../telemetry/otel.ts'
@@ -109,7 +110,9 @@ async function oneProcess(
     log,
     onLost: (signal, count) => countLost(signal, count),
   })
+  const recording = liveRecording(loaded, data.path, log)
   const gateway = await startGateway({
+    recording: recording.port,
     config,
     store,
     sealer: data.sealer,
@@ -130,6 +133,7 @@ async function oneProcess(
     url: gateway.url,
     drain: async () => {
       await gateway.drain()
+      await recording.close()
       await telemetry?.close()
     },
     reload: () => {
