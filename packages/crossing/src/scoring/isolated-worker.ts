@@ -45,22 +45,39 @@ function validate(schemaText: string, valueText: string): string | null {
 }
 
 function compile(schemaText: string): ValidateFunction {
-  const schema = JSON.parse(schemaText) as SchemaObject
-  const declared: unknown = typeof schema === 'object' ? schema.$schema : null
+  const { $schema: declared, ...schema } = asObject(JSON.parse(schemaText))
   const dialect = typeof declared === 'string' ? declared : ''
-  const older = /draft-0[67]/.test(dialect)
-  let check: ValidateFunction
-  try {
-    check = (older ? draft7() : draft2020()).compile(schema)
-  } catch (error) {
-    // Without a declared dialect, array-valued `items` and the like mean draft-07.
-    if (dialect !== '') throw error
-    check = draft7().compile(schema)
-  }
+  const check = attempt(orderOf(dialect), schema)
   if ('$async' in check) throw new Error('the schema asks for asynchronous validation')
   if (validators.size >= 500) validators.clear()
   validators.set(schemaText, check)
   return check
+}
+
+/** True and false are schemas: everything and nothing. */
+function asObject(schema: unknown): SchemaObject {
+  return typeof schema === 'boolean' ? (schema ? {} : { not: {} }) : (schema as SchemaObject)
+}
+
+/**
+ * 2019-09 and 2020-12 as they are declared. Draft-07 and everything before it as draft-07, whose meta-schema refuses what
+ * draft-04 wrote otherwise. Without a dialect the newer one first: array-valued `items` then falls back to draft-07.
+ */
+function orderOf(dialect: string): readonly (() => Ajv | Ajv2020)[] {
+  if (/draft\/20(19-09|20-12)/.test(dialect)) return [draft2020]
+  return /draft-0[1-7]|json-schema\.org\/schema/.test(dialect) ? [draft7] : [draft2020, draft7]
+}
+
+function attempt(dialects: readonly (() => Ajv | Ajv2020)[], schema: SchemaObject): ValidateFunction {
+  let first: unknown
+  for (const dialect of dialects) {
+    try {
+      return dialect().compile(schema)
+    } catch (error) {
+      first ??= error
+    }
+  }
+  throw first
 }
 
 /** A validator of its own for each schema, so that one schema's `$id` cannot redefine another's. */
@@ -72,6 +89,8 @@ function draft2020(): Ajv2020 {
 
 function draft7(): Ajv {
   const ajv = new Ajv(settings)
+  // Draft-04's name for `$id`: ajv would refuse the whole schema for it. References that need it still do not compile.
+  ajv.removeKeyword('id')
   addFormats(ajv)
   return ajv
 }

@@ -93,6 +93,14 @@ describe('JSON and JSON Schema (check 12)', () => {
     assert.equal((await scoreJson('["2026-02-28"]', prefix, runner)).outcome, 'pass')
   })
 
+  it('read older schemas as draft-07, and say so when their own words do not compile there', async () => {
+    const old = { $schema: 'http://json-schema.org/draft-04/schema#', id: 'https://a.example/p', ...person }
+    assert.equal((await scoreJson('{"age":3}', old, runner)).outcome, 'pass')
+    assert.equal((await scoreJson('{"age":"3"}', old, runner)).outcome, 'fail')
+    const exclusive = { ...old, properties: { age: { minimum: 0, exclusiveMinimum: true } } }
+    assert.deepEqual(reasonOf(await scoreJson('{"age":0}', exclusive, runner)), ['unscored', 'schema-not-compiled'])
+  })
+
   it('cannot be switched off by a schema: $async made every wrong answer pass (ajv 8.20.0)', async () => {
     const trap = { $async: true, ...person }
     assert.deepEqual(reasonOf(await scoreJson('{"age":"x"}', trap, runner)), ['unscored', 'schema-refused'])
