@@ -159,14 +159,8 @@ describe('structured-output battery', () => {
   }
 
   it('passes answers in form, by all three ways and doors', async () => {
-    for (const protocol of ['chat', 'responses'] as const)
+    for (const protocol of protocols)
       assert.deepEqual(notPassed(await run(jsonBattery(false), scripted(protocol, inForm))), [])
-  })
-
-  it('leaves out what a protocol has no word for: Messages knows no JSON mode without a schema', async () => {
-    const found = await run(jsonBattery(false), scripted('messages', inForm))
-    const outcomes = new Set(found.map(({ group, outcome }) => `${group} ${outcome}`))
-    assert.deepEqual([...outcomes].sort(), ['forced-tool pass', 'json-object unscored', 'json-schema pass'])
   })
 
   it('tells refused from ignored from cut off', async () => {
