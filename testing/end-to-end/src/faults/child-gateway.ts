@@ -51,7 +51,16 @@ export class ChildHome {
         '--data',
         join(this.directory, 'data'),
       ],
-      { stdio: ['ignore', 'pipe', 'pipe', 'ipc'], env: { ...process.env, NODE_OPTIONS: '', NODE_V8_COVERAGE: '' } },
+      {
+        stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+        // Most of a start is compiling; what one start compiled is kept for the next.
+        env: {
+          ...process.env,
+          NODE_OPTIONS: '',
+          NODE_V8_COVERAGE: '',
+          NODE_COMPILE_CACHE: join(tmpdir(), 'portolan-faults-compiled'),
+        },
+      },
     )
     this.#running.add(child)
     let complaints = ''
@@ -91,6 +100,10 @@ export class ChildHome {
         return ended
       },
     }
+  }
+
+  get dataDirectory(): string {
+    return join(this.directory, 'data')
   }
 
   /** The ledger as any other program would read it, while nobody has it open. */
