@@ -11,7 +11,8 @@ import { fileURLToPath } from 'node:url'
 
 export interface UpstreamEntry {
   kind: string
-  baseUrl: string
+  /** Absent: nobody is called, so no key is given. */
+  baseUrl?: string
   protocols?: string[]
   [setting: string]: unknown
 }
@@ -38,7 +39,10 @@ export async function startGateway(setup: GatewaySetup): Promise<RunningGateway>
   const directory = await mkdtemp(join(tmpdir(), 'portolan-clients-'))
   const configPath = join(directory, 'portolan.yaml')
   const upstreams = Object.fromEntries(
-    Object.entries(setup.upstreams).map(([name, entry]) => [name, { ...entry, apiKey: '${STAND_IN_KEY}' }]),
+    Object.entries(setup.upstreams).map(([name, entry]) => [
+      name,
+      entry.baseUrl === undefined ? entry : { ...entry, apiKey: '${STAND_IN_KEY}' },
+    ]),
   )
   // JSON is YAML.
   await writeFile(configPath, JSON.stringify({ upstreams, models: setup.models }, null, 2))
