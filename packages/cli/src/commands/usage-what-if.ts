@@ -73,7 +73,7 @@ export function whatIf(options: WhatIfOptions): Promise<void> {
     if (result.requests + result.withoutUsage + total(result.unpriced) === 0)
       throw new CliError(
         'CLI_NOT_FOUND',
-        `The ledger has no requests from ${shortInstant(fromMs)} to ${shortInstant(untilMs)}${options.key === undefined ? '' : ` of the key ${options.key}`}. --from and --to name another time.`,
+        `The ledger has no requests from ${minute(fromMs)} to ${minute(untilMs)}${options.key === undefined ? '' : ` of the key ${options.key}`}. --from and --to name another time.`,
       )
     refuseFiction(result, hits)
     const assumptions = assumptionsOf(options, { vendor, model, atMs, hits, fromMs, untilMs, result })
@@ -199,7 +199,7 @@ function assumptionsOf(
 ): string[] {
   const { atMs, hits, result } = given
   return [
-    `requests from ${shortInstant(given.fromMs)} to ${shortInstant(given.untilMs)} UTC that reached an upstream`,
+    `requests from ${minute(given.fromMs)} to ${minute(given.untilMs)} UTC that reached an upstream`,
     atMs === null
       ? 'the price list of each request’s own day'
       : `the price list of ${shortInstant(atMs)}; peak hours by each request’s own clock`,
@@ -301,6 +301,10 @@ function comparison(recorded: bigint, now: bigint): string {
 
 function percent(share: number): string {
   return `${(share * 100).toFixed(1).replace(/\.0$/, '')} %`
+}
+
+function minute(ms: number): string {
+  return shortInstant(Math.floor(ms / 60_000) * 60_000)
 }
 
 function total(counts: ReadonlyMap<string, number>): number {
