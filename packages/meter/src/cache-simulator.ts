@@ -49,8 +49,8 @@ export interface TimelineRequest {
   readonly scope: string
   readonly segments: readonly PromptSegment[]
   readonly outputTokens: number | null
-  /** The segment that this answer becomes in the next prompt; null or absent: not known. */
-  readonly answer?: PromptSegment | null
+  /** The segments that this answer becomes in the next prompt; null or absent: not known. */
+  readonly answer?: PromptSegment | readonly PromptSegment[] | null
 }
 
 const markLifetimeMs = { '5m': 300_000, '1h': 3_600_000 } as const
@@ -96,7 +96,11 @@ function automatic(rule: AutomaticCacheRule, root: Prefix, request: TimelineRequ
     if (unbroken) shared += segment.tokens
     keep(prefix, atMs, lifetimeMs)
   }
-  if (rule.keepsAnswers && request.answer) keep(childOf(prefix, request.answer.id), atMs, lifetimeMs)
+  if (rule.keepsAnswers && request.answer)
+    for (const { id } of [request.answer].flat()) {
+      prefix = childOf(prefix, id)
+      keep(prefix, atMs, lifetimeMs)
+    }
   // The last token is always computed: its logits are what the answer starts from.
   const usable = Math.min(shared, Math.max(total - 1, 0))
   const hit = usable < rule.minTokens ? 0 : Math.floor(usable / rule.stepTokens) * rule.stepTokens

@@ -18,11 +18,15 @@ export interface LiveRecorderOptions extends RecorderThreadOptions {
   readonly onTrouble: (message: string, facts: Readonly<Record<string, unknown>>) => void
   /** Default 1000. */
   readonly pollMs?: number
+  /** Exchanges on their way to the thread; default 4000. */
+  readonly mostInFlight?: number
 }
 
 /** Bodies on their way to the thread; beyond it new exchanges are dropped. */
 const mostBytesInFlight = 64 << 20
 const mostInFlight = 4000
+/** One transaction: other processes that write wait no longer than this takes. */
+const largestBatch = 100
 const restartMs = 5000
 const sweepMs = 3_600_000
 
@@ -66,7 +70,7 @@ export class LiveRecorder {
   offer(exchange: CapturedExchange): void {
     const bytes = (exchange.body?.length ?? 0) + (exchange.answer?.kind === 'body' ? exchange.answer.text.length : 2048)
     if (
-      this.#exchangesInFlight >= mostInFlight ||
+      this.#exchangesInFlight >= (this.#options.mostInFlight ?? mostInFlight) ||
       this.#bytesInFlight + bytes > mostBytesInFlight ||
       this.#worker === null
     ) {
@@ -154,9 +158,11 @@ export class LiveRecorder {
 
   #send(): void {
     this.#scheduled = false
-    const batch = this.#waiting
-    if (batch.length === 0 || this.#worker === null) return
-    this.#waiting = []
+    while (this.#waiting.length > 0 && this.#worker !== null)
+      this.#post(this.#worker, this.#waiting.splice(0, largestBatch))
+  }
+
+  #post(worker: Worker, batch: readonly { readonly exchange: CapturedExchange; readonly bytes: number }[]): void {
     const transfer: ArrayBuffer[] = []
     const exchanges = batch.map(({ exchange }) => {
       if (exchange.body === null) return exchange
@@ -170,7 +176,7 @@ export class LiveRecorder {
       bytes: batch.reduce((sum, { bytes }) => sum + bytes, 0),
     })
     try {
-      this.#worker.postMessage({ type: 'batch', exchanges } satisfies ToRecorder, transfer)
+      worker.postMessage({ type: 'batch', exchanges } satisfies ToRecorder, transfer)
     } catch (error) {
       // Something that cannot be copied between threads.
       this.#sizes.pop()

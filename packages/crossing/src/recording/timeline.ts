@@ -27,7 +27,7 @@ export function timelineOf(exchanges: Iterable<Exchange>, scope: (exchange: Exch
         scope: scope(exchange),
         segments: segmentsOf(exchange, usage.inputTokens),
         outputTokens: usage.outputTokens,
-        answer: answerOf(exchange, usage.inputTokens),
+        answer: prompt.answer.map(({ id }) => ({ id, tokens: 0 })),
       },
     })
   }
@@ -45,10 +45,4 @@ function segmentsOf({ prompt }: Exchange, inputTokens: number): PromptSegment[] 
     before = reached
     return mark === undefined ? { id, tokens } : { id, tokens, mark }
   })
-}
-
-/** The simulator takes one segment: only an answer of one block can be a hit, the rest is counted as computed. */
-function answerOf({ prompt, usage }: Exchange, inputTokens: number): PromptSegment | null {
-  const [only] = prompt!.answer
-  return only === undefined ? null : { id: only.id, tokens: Math.min(usage.outputTokens ?? 0, inputTokens) }
 }
