@@ -263,6 +263,11 @@ describe('every command', () => {
     assert.equal(portolan('init', '--config', config).code, 2)
     const doctor = portolan('doctor', '--config', config, '--data', data)
     assert.equal(doctor.code, 0, doctor.out + doctor.err)
+    const lost = join(work, 'lost.yaml')
+    writeFileSync(lost, 'upstreams:\n  own: { kind: embedded, checkpoint: nowhere }\n')
+    const sick = portolan('doctor', '--config', lost, '--data', data)
+    assert.equal(sick.code, 1, sick.out + sick.err)
+    assert.match(sick.out, /BAD {2}engine own +\S*nowhere has no config\.json/)
     const { secret, id } = JSON.parse(
       portolan('keys', 'create', 'ci', '--models', 'deepseek-*', '--days', '3', '--json', '--data', data).out,
     ) as { secret: string; id: string }

@@ -7,6 +7,7 @@ import { toGatewayConfig } from '../config/to-gateway.ts'
 import { exitCodes } from '../errors.ts'
 import { json } from '../output.ts'
 import { layersOf, readPriceBook } from '../price-files.ts'
+import { engineDetail } from './engine-check.ts'
 import { withData, type CommonOptions } from './open.ts'
 import { checkAll } from './upstreams.ts'
 
@@ -51,11 +52,12 @@ export async function doctor(options: CommonOptions): Promise<void> {
     }),
   )
   try {
-    const resolved = toGatewayConfig(loadConfig(options.config ?? null)).upstreams.map((upstream) =>
-      resolveUpstream(upstream),
-    )
+    const { upstreams } = toGatewayConfig(loadConfig(options.config ?? null), { data: options.data })
+    const resolved = upstreams.map((upstream) => resolveUpstream(upstream))
     for (const [i, { ok, detail }] of (await checkAll(resolved)).entries())
       findings.push({ what: `upstream ${resolved[i]!.name}`, ok, detail })
+    for (const upstream of upstreams)
+      if (upstream.kind === 'embedded') await check(`engine ${upstream.name}`, () => engineDetail(upstream))
   } catch (error) {
     findings.push({ what: 'upstreams', ok: false, detail: (error as Error).message })
   }
