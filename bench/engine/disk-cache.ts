@@ -1,88 +1,55 @@
 /**
- * How long a full prefix cache takes to open: with its index, and with the index lost.
+ * How long a large disk cache takes to open:
  *
- *   node --conditions=source bench/engine/disk-cache.ts [GIGABYTES] [BYTES_A_BLOCK] [FOLDER]
+ *   node --conditions=source bench/engine/disk-cache.ts [--gigabytes 10] [--below DIRECTORY]
  *
- * Writes that many bytes of made-up blocks (default: 0.25 GB in blocks of 50,000 bytes) below FOLDER (default:
- * the system's temporary folder), opens them in fresh processes, and removes them again. Refuses to begin where
- * less than twice the space is free.
+ * Writes blocks of 256 KB of random bytes until the cache has its size, closes it, opens it five times, reads a
+ * hundred blocks, and deletes everything.
  */
-import { execFileSync } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
 import { mkdtempSync, rmSync, statfsSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { DiskTier } from '@portolan/engine'
+import { parseArgs } from 'node:util'
+import { BlockKeys, DiskTier } from '@portolan/engine'
 
-interface Opened {
-  readonly blocks: number
-  readonly openMs: number
-  readonly readMs: number
-  readonly residentMiB: number
-}
-
-const [gigabytes = '0.25', blockBytes = '50000', parent = tmpdir(), mode] = process.argv.slice(2)
-
-/** Keys that can be made again: block 7 of 200,000 is the same in every process. */
-function keyOf(at: number): string {
-  return at.toString(16).padStart(64, '0')
-}
-
-function write(directory: string, bytes: number, each: number): number {
-  const tier = new DiskTier(directory, { limitBytes: 2 * bytes })
-  const rows = new Uint8Array(Math.floor(each / 4)).fill(1)
-  const tail = new Uint8Array(each - rows.length).fill(2)
-  const blocks = Math.floor(bytes / each)
-  for (let at = 0; at < blocks; at++) {
-    // Of every block some bytes differ, so that no checksum is that of another.
-    new DataView(rows.buffer).setUint32(0, at)
-    tier.put(keyOf(at), { rows, tail })
+const { values } = parseArgs({
+  options: { gigabytes: { type: 'string', default: '10' }, below: { type: 'string', default: tmpdir() } },
+})
+const wanted = Number(values.gigabytes) * 1e9
+const { bavail, bsize } = statfsSync(values.below)
+if (bavail * bsize < wanted * 1.5)
+  throw new Error(`${values.below} has ${((bavail * bsize) / 1e9).toFixed(1)} GB free.`)
+const folder = mkdtempSync(join(values.below, 'bench-disk-cache-'))
+try {
+  const options = { limitBytes: wanted * 1.2 }
+  const disk = new DiskTier(folder, options)
+  const random = randomBytes(2 ** 20)
+  const keys = new BlockKeys({ tenant: 'one', model: 'bench' })
+  const blocks = Math.ceil(wanted / 262_144)
+  const all = keys.extend(Array.from({ length: blocks * 128 }, (_, at) => at % 1000))
+  const begin = performance.now()
+  for (const [at, key] of all.entries()) {
+    const from = (at * 4096) % (random.length - 262_144)
+    disk.put(key, { rows: random.subarray(from, from + 43_008), tail: random.subarray(from + 43_008, from + 262_144) })
   }
-  tier.close()
-  return blocks
-}
-
-function open(directory: string, limitBytes: number): Opened {
-  const startedAt = performance.now()
-  const tier = new DiskTier(directory, { limitBytes })
-  const openMs = performance.now() - startedAt
-  const { blocks } = tier
-  const readFrom = performance.now()
+  const written = { bytes: disk.bytes, blocks: disk.blocks, ms: Math.round(performance.now() - begin) }
+  disk.close()
+  const openMs = Array.from({ length: 5 }, () => {
+    const start = performance.now()
+    const opened = new DiskTier(folder, options)
+    const ms = performance.now() - start
+    if (opened.blocks !== written.blocks) throw new Error(`${opened.blocks} of ${written.blocks} blocks came back.`)
+    opened.close()
+    return ms
+  })
+  const opened = new DiskTier(folder, options)
+  const start = performance.now()
   for (let at = 0; at < 100; at++)
-    if (tier.get(keyOf(Math.floor((at * blocks) / 100))) === null) throw new Error(`Block ${at} of 100 is lost.`)
-  const readMs = (performance.now() - readFrom) / 100
-  tier.close()
-  return { blocks, openMs, readMs, residentMiB: process.memoryUsage.rss() / 2 ** 20 }
-}
-
-function openElsewhere(directory: string): Opened {
-  const args = ['--conditions=source', import.meta.filename, gigabytes, blockBytes, directory, 'open']
-  return JSON.parse(execFileSync(process.execPath, args, { encoding: 'utf8' })) as Opened
-}
-
-const bytes = Number(gigabytes) * 1e9
-if (!(bytes > 0) || !(Number(blockBytes) >= 1000)) {
-  console.error('Give gigabytes above 0 and at least 1000 bytes a block, e.g.: disk-cache.ts 10 50000')
-  process.exitCode = 2
-} else if (mode === 'open') console.log(JSON.stringify(open(parent, 2 * bytes)))
-else {
-  const { bavail, bsize } = statfsSync(parent)
-  if (bavail * bsize < 2 * bytes)
-    throw new Error(`${parent} has less than ${(2 * Number(gigabytes)).toFixed(1)} GB free.`)
-  const directory = mkdtempSync(join(parent, 'portolan-disk-cache-'))
-  try {
-    const startedAt = performance.now()
-    const written = write(directory, bytes, Number(blockBytes))
-    const writeSec = (performance.now() - startedAt) / 1000
-    console.log(`written     ${written} blocks, ${gigabytes} GB, ${(bytes / 1e6 / writeSec).toFixed(0)} MB/s`)
-    const show = (what: string, { blocks, openMs, readMs, residentMiB }: Opened): void =>
-      console.log(
-        `${what.padEnd(11)} ${blocks} blocks in ${openMs.toFixed(0)} ms; one block ${readMs.toFixed(2)} ms; ${residentMiB.toFixed(0)} MiB resident`,
-      )
-    show('opened', openElsewhere(directory))
-    rmSync(join(directory, 'index'))
-    show('index lost', openElsewhere(directory))
-    show('again', openElsewhere(directory))
-  } finally {
-    rmSync(directory, { recursive: true, force: true })
-  }
+    if (opened.get(all[Math.floor((at * blocks) / 100)]!) === null) throw new Error('A block is missing.')
+  const readMs = (performance.now() - start) / 100
+  opened.close()
+  console.log(JSON.stringify({ written, openMs: openMs.map((ms) => Math.round(ms)), readMsPerBlock: readMs }, null, 2))
+} finally {
+  rmSync(folder, { recursive: true })
 }

@@ -93,10 +93,15 @@ function interleave<T extends Float32Array | Uint16Array | Uint8Array>(
 ): void {
   const { rows, columns } = matrix
   to.fill(0)
-  for (let row = 0; row < rows; row++) {
-    const start = row * columns
-    let at = Math.floor(row / panelRows) * plan.padded * panelRows + (row % panelRows)
-    for (let column = 0; column < columns; column++, at += panelRows) to[at] = from[start + column]!
+  for (let first = 0; first < rows; first += panelRows) {
+    const lanes = Math.min(panelRows, rows - first)
+    const panel = first * plan.padded
+    // Column by column: what is written lies together, what is read comes from a few streams.
+    for (let column = 0; column < columns; column++) {
+      const at = panel + column * panelRows
+      let source = first * columns + column
+      for (let lane = 0; lane < lanes; lane++, source += columns) to[at + lane] = from[source]!
+    }
   }
 }
 

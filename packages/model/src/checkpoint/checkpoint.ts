@@ -301,14 +301,18 @@ export function readTable(checkpoint: Checkpoint, name: string): Int32Array {
   return out
 }
 
+function powersOfTwo(bytes: Uint8Array): Float32Array {
+  const out = new Float32Array(bytes.length)
+  for (let at = 0; at < bytes.length; at++) out[at] = ue8m0Values[bytes[at]!]!
+  return out
+}
+
 function readScales(checkpoint: Checkpoint, name: string): Float32Array {
   const tensor = required(checkpoint.tensors, name)
-  const scales =
-    tensor.dtype === 'F32'
-      ? readFloats(checkpoint, name)
-      : Float32Array.from(tensor.read(), (byte) => ue8m0Values[byte]!)
-  const bad = scales.findIndex((scale) => !(scale > 0 && scale < Infinity))
-  if (bad >= 0) {
+  const scales = tensor.dtype === 'F32' ? readFloats(checkpoint, name) : powersOfTwo(tensor.read())
+  let bad = 0
+  while (bad < scales.length && scales[bad]! > 0 && scales[bad]! < Infinity) bad++
+  if (bad < scales.length) {
     throw new ModelError('MODEL_SCALE', `${name} holds the scale ${scales[bad]} at position ${bad}.`, {
       tensor: name,
       position: bad,
@@ -326,8 +330,10 @@ export function readMatrix(checkpoint: Checkpoint, name: string): Matrix {
       return { format: 'bf16', rows, columns: storedColumns, codes: halves(tensor.read()) }
     case 'F8_E4M3': {
       const codes = tensor.read()
-      const bad = codes.findIndex((code) => (code & 127) === 127)
-      if (bad >= 0)
+      // Plain loops here and below: large checkpoints hold billions of codes.
+      let bad = 0
+      while (bad < codes.length && (codes[bad]! & 127) !== 127) bad++
+      if (bad < codes.length)
         throw new ModelError('MODEL_TENSOR_VALUE', `${name} holds NaN at position ${bad}.`, {
           tensor: name,
           position: bad,
