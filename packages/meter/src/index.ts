@@ -34,6 +34,7 @@ export {
 } from './import/merge.ts'
 export { importModelsDev } from './import/models-dev.ts'
 export {
+  cacheRuleOf,
   isUnpriced,
   priceAt,
   priceOfRecord,
@@ -45,6 +46,7 @@ export {
   type PriceSegment,
   type Unpriced,
   type UnpricedReason,
+  type VendorCacheRule,
 } from './price-book.ts'
 export type { ContextTier, PriceRecord, PriceStatus, Rates } from './price-record.ts'
 export { bundledPricesUrl, loadPriceBook } from './price-file.ts'
@@ -67,7 +69,6 @@ export {
   type ServedTraffic,
   type Throughput,
 } from './self-hosted.ts'
-export { cacheRuleOf } from './vendor-cache-rules.ts'
 export {
   repriceTraffic,
   type HitAssumption,

@@ -8,10 +8,18 @@
  * start instant, size of the whole prompt, the vendor's clock and the service tier asked for. No answer is
  * ever zero by default: what has no price is `unpriced`, with the reason.
  */
+import type { CacheRule } from './cache-simulator.ts'
 import { isPeak } from './calendar.ts'
 import { multiply, type Decimal } from './decimal.ts'
 import { edgesOf, recordAt, type NameIntervals, type PriceIndex } from './price-index.ts'
 import { isoInstant, type PriceRecord, type Rates } from './price-record.ts'
+
+export interface VendorCacheRule {
+  readonly vendor: string
+  /** Names begin with one of these; null: every model of the vendor. */
+  readonly models: readonly string[] | null
+  readonly rule: CacheRule
+}
 
 export interface PriceBook {
   /** Hash over all records: which book this is. */
@@ -20,6 +28,8 @@ export interface PriceBook {
   readonly asOf: string
   readonly records: readonly PriceRecord[]
   readonly index: PriceIndex
+  /** How vendors' prompt caches are simulated; the first that fits holds. */
+  readonly cacheRules: readonly VendorCacheRule[]
   /** The book that answers where this one knows no price. */
   readonly below: PriceBook | null
 }
@@ -129,6 +139,17 @@ export function priceTimeline(
     else segments.push({ fromMs: start, untilMs: end, record })
   }
   return segments
+}
+
+/** Null: nothing is known of this vendor's cache. */
+export function cacheRuleOf(book: PriceBook, vendor: string, model: string): CacheRule | null {
+  for (let layer: PriceBook | null = book; layer !== null; layer = layer.below) {
+    const found = layer.cacheRules.find(
+      (one) => one.vendor === vendor && (one.models?.some((start) => model.startsWith(start)) ?? true),
+    )
+    if (found) return found.rule
+  }
+  return null
 }
 
 /** The first book answers; what it does not know the next one does, and so on. */

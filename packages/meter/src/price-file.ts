@@ -10,7 +10,7 @@ import { isTimeZone, parseDay, type PeakSchedule } from './calendar.ts'
 import { compare, multiply, parseDecimal, zero, type Decimal } from './decimal.ts'
 import { MeterError } from './errors.ts'
 import { chargedStatuses, type ContextTier, type PriceRecord, type PriceStatus, type Rates } from './price-record.ts'
-import type { PriceBook } from './price-book.ts'
+import type { PriceBook, VendorCacheRule } from './price-book.ts'
 import { buildIndex, type DatedAlias } from './price-index.ts'
 
 /** Where the prices that ship with this package lie; reading the file is the caller's business. */
@@ -38,6 +38,7 @@ export interface PriceFile {
   readonly asOf: string
   readonly records: readonly { readonly record: PriceRecord; readonly index: number }[]
   readonly aliases: readonly DatedAlias[]
+  readonly cacheRules: readonly VendorCacheRule[]
 }
 
 /**
@@ -59,7 +60,10 @@ export function readPriceFile(text: string, onBadRecord: (problem: MeterError) =
   })
   const aliases = asList(file['aliases'] ?? [], 'aliases').map((value, index) => readAlias(value, `aliases[${index}]`))
   const asOf = file['as_of']
-  return { asOf: typeof asOf === 'string' ? asOf : '', records, aliases }
+  const cacheRules = asList(file['cache_simulation'] ?? [], 'cache_simulation').map((value, index) =>
+    readCacheRule(value, `cache_simulation[${index}]`),
+  )
+  return { asOf: typeof asOf === 'string' ? asOf : '', records, aliases, cacheRules }
 }
 
 /** @throws {MeterError} METER_OVERLAPPING_PRICES. */
@@ -71,7 +75,8 @@ export function bookOf(files: readonly PriceFile[]): PriceBook {
   )
   const id = createHash('sha256').update(records.map((record) => `${record.id}@${record.hash}`).join('\n'))
   const asOf = files.reduce((latest, file) => (file.asOf > latest ? file.asOf : latest), '')
-  return { id: id.digest('hex').slice(0, 12), asOf, records, index, below: null }
+  const cacheRules = files.flatMap((file) => file.cacheRules)
+  return { id: id.digest('hex').slice(0, 12), asOf, records, index, cacheRules, below: null }
 }
 
 /** Messages name a record by its id, places by its number. */
@@ -236,6 +241,27 @@ function readAlias(value: unknown, at: string): DatedAlias {
     model: asText(raw['model'], `${at}.model`),
     fromMs: asInstant(raw['effective_from'], `${at}.effective_from`),
     untilMs: raw['effective_to'] === null ? Infinity : asInstant(raw['effective_to'], `${at}.effective_to`),
+  }
+}
+
+function readCacheRule(value: unknown, at: string): VendorCacheRule {
+  const raw = asObject(value, at)
+  const count = (name: string): number => {
+    const number = Number(asText(raw[name], `${at}.${name}`))
+    return Number.isSafeInteger(number) && number >= 1 ? number : bad(`${at}.${name}`, 'not a whole number from 1')
+  }
+  const minTokens = count('min_tokens')
+  const models = raw['models'] === undefined ? null : asList(raw['models'], `${at}.models`)
+  const place = {
+    vendor: asText(raw['vendor'], `${at}.vendor`),
+    models: models?.map((model) => asText(model, `${at}.models`)) ?? null,
+  }
+  if (raw['kind'] === 'marked') return { ...place, rule: { kind: 'marked', minTokens, lookbackSegments: 20 } }
+  if (raw['kind'] !== 'automatic') return bad(`${at}.kind`, 'neither automatic nor marked')
+  const lifetimeMs = raw['lifetime_ms'] === null ? null : count('lifetime_ms')
+  return {
+    ...place,
+    rule: { kind: 'automatic', minTokens, stepTokens: count('step_tokens'), lifetimeMs, keepsAnswers: false },
   }
 }
 

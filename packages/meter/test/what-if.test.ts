@@ -3,7 +3,9 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import {
   cacheRuleOf,
+  loadPriceBook,
   repriceTraffic,
+  stackPriceBooks,
   unknownUsage,
   type RecordedRequest,
   type RepricedTraffic,
@@ -95,10 +97,25 @@ describe('what if', () => {
   })
 })
 
+describe('how a cache is simulated', () => {
+  it('is data of the price book: the most special rule first, an override above it', () => {
+    const rule = (model: string) => cacheRuleOf(bundledBook, 'anthropic', model)?.minTokens
+    assert.deepEqual([rule('claude-opus-5-5'), rule('claude-opus-4-6'), rule('claude-sonnet-5')], [512, 4096, 1024])
+    assert.equal(cacheRuleOf(bundledBook, 'nobody', 'm'), null)
+    const own = { vendor: 'nobody', kind: 'automatic', min_tokens: 1, step_tokens: 8, lifetime_ms: null }
+    const file = { schema_version: 1, records: [], cache_simulation: [own] }
+    const both = stackPriceBooks(loadPriceBook(JSON.stringify(file)), bundledBook) ?? assert.fail()
+    assert.equal(cacheRuleOf(both, 'nobody', 'm')?.kind, 'automatic')
+    assert.equal(cacheRuleOf(both, 'anthropic', 'claude-sonnet-5')?.minTokens, 1024)
+    const bad = { ...file, cache_simulation: [{ ...own, kind: 'magic' }] }
+    assert.throws(() => loadPriceBook(JSON.stringify(bad)), /neither automatic nor marked/)
+  })
+})
+
 describe('a simulated cache', () => {
   const turn = (atMs: number, kept: number | null, sessionId: string | null = 's1'): RecordedRequest =>
     request({ startedAtMs: atMs, sessionId, usage: usageOf({ miss: 10_000 }), bytesIn: 40_000, prefixKeptBytes: kept })
-  const rule = (vendor: string, model = '') => cacheRuleOf(vendor, model) ?? assert.fail()
+  const rule = (vendor: string, model = '') => cacheRuleOf(bundledBook, vendor, model) ?? assert.fail()
 
   it('by blocks: a second turn that kept half of its bytes hits half of its tokens, in steps of 128', () => {
     const result = priced([turn(noon, null), turn(noon + 60_000, 20_000)], {

@@ -56,7 +56,7 @@ export function whatIf(options: WhatIfOptions): Promise<void> {
     const untilMs = options.to === undefined ? Date.now() : readInstant(options.to, '--to')
     const fromMs = options.from === undefined ? untilMs - 30 * dayMs : readInstant(options.from, '--from')
     if (fromMs >= untilMs) throw new CliError('CLI_BAD_ARGUMENT', '--from is not before --to.')
-    const hits = readHits(options.hitRate, vendor, model)
+    const hits = readHits(book, options.hitRate, vendor, model)
     const question = {
       book,
       vendor,
@@ -142,10 +142,10 @@ function listedModel(
   )
 }
 
-function readHits(text: string, vendor: string, model: string): HitAssumption {
+function readHits(book: PriceBook, text: string, vendor: string, model: string): HitAssumption {
   if (text === 'observed') return { kind: 'observed' }
   if (text === 'simulated') {
-    const rule = cacheRuleOf(vendor, model)
+    const rule = cacheRuleOf(book, vendor, model)
     if (rule !== null) return { kind: 'simulated', rule }
     throw new CliError(
       'CLI_BAD_ARGUMENT',
