@@ -2,6 +2,7 @@
 import { statfsSync } from 'node:fs'
 import { resolveUpstream } from '@portolan/upstream'
 import { keyRefusal } from '@portolan/store'
+import { configuredLimits, webhookOf } from '../config/limits.ts'
 import { loadConfig } from '../config/load.ts'
 import { toGatewayConfig } from '../config/to-gateway.ts'
 import { exitCodes } from '../errors.ts'
@@ -31,10 +32,12 @@ export async function doctor(options: CommonOptions): Promise<void> {
     if (major < 24) throw new Error(`Node ${process.versions.node} is too old; run through npm, which brings Node 24.`)
     return `Node ${process.versions.node}`
   })
-  await check(
-    'configuration',
-    () => loadConfig(options.config ?? null).path ?? 'none; built-in defaults and the environment apply',
-  )
+  await check('configuration', () => {
+    const loaded = loadConfig(options.config ?? null)
+    configuredLimits(loaded)
+    webhookOf(loaded)
+    return loaded.path ?? 'none; built-in defaults and the environment apply'
+  })
   await check('price book', () => {
     const loaded = loadConfig(options.config ?? null)
     const book = readPriceBook(loaded)

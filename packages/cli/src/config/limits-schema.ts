@@ -23,7 +23,8 @@ export const budgetSettings = z.strictObject({
   limit: decimal.describe('In units of `currency`, e.g. 25 or "0.50"; in tokens or requests where `unit` says so.'),
   unit: z.enum(['money', 'tokens', 'requests']).optional().describe('Default: money.'),
   period: z
-    .union([z.enum(['day', 'month', 'total']), duration])
+    .string()
+    .regex(/^(day|month|total|[1-9]\d{0,5}[smhd])$/, 'must be day, month, total, or a window such as 5h or 7d')
     .describe('Calendar days and months in UTC, everything ever, or a rolling window such as 5h or 7d.'),
   ...scopeSettings,
   alerts: z

@@ -55,26 +55,46 @@ export function promptContent(inbound: Inbound): PromptContent | null {
   let nodes = 0
   let images = 0
   // Not by recursion: the body may be nested as deeply as it likes.
-  const open: unknown[] = [inbound.parsed]
-  while (open.length > 0) {
-    const value = open.pop()
+  const open: { readonly value: unknown; readonly place: Place }[] = [{ value: inbound.parsed, place: 'root' }]
+  for (let next = open.pop(); next !== undefined; next = open.pop()) {
+    const { value, place } = next
     nodes++
-    if (typeof value === 'string') {
-      if (value.startsWith('data:image/')) images++
-      else texts.push(value)
-    } else if (Array.isArray(value)) for (const member of value as unknown[]) open.push(member)
+    if (typeof value === 'string') texts.push(value)
+    else if (Array.isArray(value)) for (const member of value as unknown[]) open.push({ value: member, place })
     else if (typeof value === 'object' && value !== null) {
-      const members = value as Record<string, unknown>
-      const isImage = typeof members['media_type'] === 'string' && members['media_type'].startsWith('image/')
-      const links = 'image_url' in members || members['type'] === 'url'
-      if (isImage || links) images++
+      const members = value as Readonly<Record<string, unknown>>
+      const picture = place === 'message' ? pictureIn(members) : 'none'
+      if (picture !== 'none') images++
       for (const name in members) {
         texts.push(name)
-        if (!(isImage && name === 'data')) open.push(members[name])
+        if (picture === 'inline' && (name === 'image_url' || name === 'source')) continue
+        open.push({ value: members[name], place: placeBelow(place, name) })
       }
     }
   }
   return { texts, otherTokens: nodes * tokensPerNode + images * tokensPerImage + templateTokens(inbound) }
+}
+
+/** Only what lies in a message can be a picture: the same object among a tool's arguments is text of the prompt. */
+type Place = 'root' | 'message' | 'elsewhere'
+
+function placeBelow(place: Place, name: string): Place {
+  if (place === 'root') return name === 'messages' || name === 'input' ? 'message' : 'elsewhere'
+  return place === 'message' && (name === 'content' || name === 'output') ? 'message' : 'elsewhere'
+}
+
+/** `inline`: its bytes lie in `image_url` or `source` and never become text. */
+function pictureIn({ type, image_url: link, source }: Readonly<Record<string, unknown>>): 'none' | 'inline' | 'linked' {
+  if (type === 'image_url' || type === 'input_image') {
+    const url = typeof link === 'object' && link !== null ? (link as { url?: unknown }).url : link
+    return typeof url === 'string' && url.startsWith('data:image/') ? 'inline' : 'linked'
+  }
+  if (typeof source !== 'object' || source === null) return 'none'
+  const { type: kind, media_type: media } = source as Readonly<Record<string, unknown>>
+  if (kind === 'url' || kind === 'file') return 'linked'
+  return type === 'image' && kind === 'base64' && typeof media === 'string' && media.startsWith('image/')
+    ? 'inline'
+    : 'none'
 }
 
 export function contentBound({ texts, otherTokens }: PromptContent): PromptBound {

@@ -218,9 +218,9 @@ describe(`a budget and ${crowd} callers at once`, () => {
     let atKills = 0n
     for (let round = 0; round < kills; round++) {
       misbehave()
-      let going = true
+      const going = { on: true }
       const caller = async (): Promise<void> => {
-        while (going) if ((await ask(gateway, key, tally, false)) === 'broken') await sleep(20)
+        while (going.on) if ((await ask(gateway, key, tally, false)) === 'broken') await sleep(20)
       }
       const callers = Promise.all(Array.from({ length: crowd }, caller))
       await sleep(300 + random() * 500)
@@ -229,7 +229,7 @@ describe(`a budget and ${crowd} callers at once`, () => {
       if (whole) await gateway.stop('SIGKILL')
       else process.kill(childrenOf(gateway.pid)[round % 2]!, 'SIGKILL')
       await sleep(100)
-      going = false
+      going.on = false
       agent.destroy()
       await callers
       if (whole) gateway = await place.start()
