@@ -13,5 +13,7 @@ if (Number(process.versions.node.split('.')[0]) < 24) {
   process.exit(2)
 }
 module.enableCompileCache()
+// A reader that has seen enough (`| head`) is no fault.
+process.stdout.on('error', (error) => process.exit(error.code === 'EPIPE' ? 0 : 1))
 const { run } = await import(import.meta.resolve('@portolan/cli'))
 process.exitCode = (await run(process.argv)) || process.exitCode || 0

@@ -5,6 +5,7 @@
 import {
   announcedChanges,
   forecastBudget,
+  pastFactor,
   unknownUsage,
   type DailySpend,
   type Forecast,
@@ -49,8 +50,10 @@ export function forecastBudgets(
   const keys = store.keys.listKeys()
   return budgets.map((budget) => {
     const left = leftOf(budget)
-    const spend = dailyUse(store, budget, keys, nowMs)
-    const changes = budget.unit === 'money' ? priceChanges(store, budget, keys, nowMs, prices) : []
+    const recent = budget.unit === 'money' ? recentUse(store, budget, keys, nowMs, prices) : []
+    const currency = budget.currency ?? ''
+    const spend = dailyUse(store, budget, keys, nowMs, prices, pastFactor(prices.book, currency, recent, nowMs))
+    const changes = announcedChanges(prices.book, currency, recent, nowMs, nowMs + horizonDays * dayMs)
     const firstDay = Math.floor(nowMs / dayMs)
     return {
       budget,
@@ -65,22 +68,19 @@ export function leftOf({ limit, spent, reserved }: BudgetState): bigint {
   return left > 0n ? left : 0n
 }
 
-function priceChanges(
+function recentUse(
   store: SqliteStore,
   budget: BudgetState,
   keys: readonly KeyRecord[],
   nowMs: number,
-  { book, vendorOf }: ForecastPrices,
-): ReturnType<typeof announcedChanges> {
-  const recent = linesOf(store, budget, keys, ['hour', 'model', 'upstream'], nowMs, mixDays).flatMap(
-    (line): RecentUse[] => {
-      const { hour, model, upstream } = line.group
-      const vendor = upstream ? vendorOf(upstream) : null
-      if (!hour || !model || vendor === null || line.currency !== budget.currency) return []
-      return [{ vendor, model, atMs: Date.parse(hour), usage: usageOf(line), requests: line.requests }]
-    },
-  )
-  return announcedChanges(book, budget.currency ?? '', recent, nowMs, nowMs + horizonDays * dayMs)
+  { vendorOf }: ForecastPrices,
+): RecentUse[] {
+  return linesOf(store, budget, keys, ['hour', 'model', 'upstream'], nowMs, mixDays).flatMap((line) => {
+    const { hour, model, upstream } = line.group
+    const vendor = upstream ? vendorOf(upstream) : null
+    if (!hour || !model || vendor === null || line.currency !== budget.currency) return []
+    return [{ vendor, model, atMs: Date.parse(hour), usage: usageOf(line), requests: line.requests }]
+  })
 }
 
 /** Sums of a group; what was not known to the rows is missing from them, so the parts are made to add up. */
@@ -98,17 +98,27 @@ function usageOf({ hitTokens, missTokens, writtenTokens, outputTokens }: UsageLi
   }
 }
 
-/** In the budget's unit; the forecast counts whatever it is given. */
-function dailyUse(store: SqliteStore, budget: BudgetState, keys: readonly KeyRecord[], nowMs: number): DailySpend[] {
+/** In the budget's unit; the forecast counts whatever it is given. Money is at today's prices. */
+function dailyUse(
+  store: SqliteStore,
+  budget: BudgetState,
+  keys: readonly KeyRecord[],
+  nowMs: number,
+  { vendorOf }: ForecastPrices,
+  atTodaysPrice: ReturnType<typeof pastFactor>,
+): DailySpend[] {
   const { unit, currency } = budget
   const byDay = new Map<number, bigint>()
-  for (const line of linesOf(store, budget, keys, ['day', 'model'], nowMs, historyDays)) {
-    const date = line.group.day
+  for (const line of linesOf(store, budget, keys, ['day', 'model', 'upstream'], nowMs, historyDays)) {
+    const { day: date, model, upstream } = line.group
     if (!date || (unit === 'money' && line.currency !== currency)) continue
-    const day = Math.floor(Date.parse(`${date}T00:00:00Z`) / dayMs)
+    const atMs = Date.parse(`${date}T00:00:00Z`)
+    const day = Math.floor(atMs / dayMs)
+    const vendor = upstream ? vendorOf(upstream) : null
+    const factor = unit === 'money' && vendor !== null && model ? atTodaysPrice(vendor, model, atMs + dayMs / 2) : 1
     const used =
       unit === 'money'
-        ? line.costNanos
+        ? BigInt(Math.round(Number(line.costNanos) * factor))
         : BigInt(unit === 'requests' ? line.requests : line.inputTokens + line.outputTokens)
     byDay.set(day, (byDay.get(day) ?? 0n) + used)
   }

@@ -77,4 +77,4 @@ export {
   type TierSum,
   type WhatIf,
 } from './what-if.ts'
-export { announcedChanges, type RecentUse } from './price-kinks.ts'
+export { announcedChanges, pastFactor, type RecentUse } from './price-kinks.ts'

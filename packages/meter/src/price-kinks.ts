@@ -56,6 +56,36 @@ export function announcedChanges(
   return changes
 }
 
+/**
+ * What a unit of past spend would be at today's prices: a change inside the history is no trend of its own.
+ *
+ * 1 where nothing changed, or a price of either side is not known.
+ */
+export function pastFactor(
+  book: PriceBook,
+  currency: string,
+  recent: readonly RecentUse[],
+  nowMs: number,
+): (vendor: string, model: string, atMs: number) => number {
+  const byName = Map.groupBy(recent, ({ vendor, model }) => JSON.stringify([vendor, model]))
+  const known = new Map<string, number>()
+  return (vendor, model, atMs) => {
+    const uses = byName.get(JSON.stringify([vendor, model]))
+    const name = { vendor, model, currency }
+    const now = priceTimeline(book, name, nowMs, nowMs + 1)[0]?.record ?? null
+    const then = priceTimeline(book, name, atMs, atMs + 1)[0]?.record ?? null
+    if (uses === undefined || now === null || then === null || now === then) return 1
+    const key = `${now.id} ${then.id} ${model}`
+    let factor = known.get(key)
+    if (factor === undefined) {
+      const [today, before] = [costUnder(now, model, uses), costUnder(then, model, uses)]
+      factor = today && before ? today / before : 1
+      known.set(key, factor)
+    }
+    return factor
+  }
+}
+
 interface PricedModel {
   readonly steps: readonly { readonly fromMs: number; readonly nanos: number | null }[]
 }

@@ -1,7 +1,14 @@
 /** Announced changes and the ends of promotions as kinks of a forecast; what was announced later is not seen. */
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { announcedChanges, forecastBudget, loadPriceBook, type RecentUse, type SpendChange } from '@portolan/meter'
+import {
+  announcedChanges,
+  forecastBudget,
+  loadPriceBook,
+  pastFactor,
+  type RecentUse,
+  type SpendChange,
+} from '@portolan/meter'
 import { bundledBook, usageOf, type Counts } from './bundled-book.ts'
 
 const dayMs = 86_400_000
@@ -77,6 +84,17 @@ describe('price changes that are known', () => {
   it('says nothing of what it cannot price', () => {
     assert.deepEqual(kinks([], '2026-05-01', '2027-01-01'), [])
     assert.deepEqual(kinks([use('nobody', 'x', '2026-04-28', { miss: 1 })], '2026-05-01', '2027-01-01'), [])
+  })
+})
+
+describe('what was spent under an earlier price', () => {
+  it('counts at today’s: a rise inside the history is no growth', () => {
+    const recent = [use('deepseek', 'deepseek-v4-pro', '2026-08-18T12:00:00Z', { miss: 1000 })]
+    const factor = pastFactor(bundledBook, 'USD', recent, Date.parse('2026-08-20'))
+    assert.equal(factor('deepseek', 'deepseek-v4-pro', Date.parse('2026-08-19')), 1)
+    assert.equal(factor('deepseek', 'deepseek-v4-pro', Date.parse('2026-08-01')).toFixed(6), (0.66 / 0.435).toFixed(6))
+    assert.equal(factor('deepseek', 'deepseek-v4-flash', Date.parse('2026-08-01')), 1)
+    assert.equal(factor('deepseek', 'deepseek-v4-pro', Date.parse('2020-01-01')), 1)
   })
 })
 

@@ -15,8 +15,9 @@ const dayMs = 86_400_000
 const today = Math.floor(Date.now() / dayMs)
 const isoDay = (day: number): string => new Date(day * dayMs).toISOString().slice(0, 10)
 
-/** One request at noon of a day: a million tokens, ten units. */
-function row(day: number): LedgerRow {
+/** One request at noon of a day: a million tokens. */
+function row(day: number, units = 10): LedgerRow {
+  const nanos = BigInt(units) * 1_000_000_000n
   const usage = { inputTokens: 1_000_000, hitTokens: 0, missTokens: 1_000_000, writtenTokens: 0, written1hTokens: 0 }
   return {
     requestId: `r${day}`,
@@ -38,8 +39,8 @@ function row(day: number): LedgerRow {
     errorCode: null,
     usage: { ...unknownUsage, ...usage, outputTokens: 0, source: 'reported', convention: 'cached-inside' },
     currency: 'USD',
-    costNanos: 10_000_000_000n,
-    tierNanos: { miss: 10_000_000_000n, hit: 0n, write5m: 0n, write1h: 0n, output: 0n },
+    costNanos: nanos,
+    tierNanos: { miss: nanos, hit: 0n, write5m: 0n, write1h: 0n, output: 0n },
     priceVersion: 'now@0',
     unpricedReason: null,
     startedAtMs: day * dayMs + dayMs / 2,
@@ -62,16 +63,43 @@ interface Line {
   readonly forecast: { readonly kind: string; readonly p50Day?: number; readonly assumptions?: readonly string[] }
 }
 
-async function forecast(name: string, days: number, announced: boolean): Promise<Line['forecast']> {
+async function forecast(
+  name: string,
+  days: number,
+  announced: boolean,
+  cheaperUntil: string | null = null,
+): Promise<Line['forecast']> {
   const folder = join(directory, name)
   const { store } = openDataDirectory(folder)
-  store.ledger.append(Array.from({ length: days }, (_unused, index) => row(today - days + index)))
+  store.ledger.append(
+    Array.from({ length: days }, (_unused, index) => {
+      const day = today - days + index
+      return row(day, cheaperUntil !== null && isoDay(day) < cheaperUntil ? 5 : 10)
+    }),
+  )
   store.close()
   const list = { vendor: 'acme', model: 'm1', currency: 'USD', status: 'list' }
   const next = { effective_from: isoDay(today + 10), effective_to: null, announced_at: isoDay(today - 1) }
   const now = { effective_from: '2026-01-01', effective_to: announced ? isoDay(today + 10) : null }
   const records = [
-    { ...list, ...now, id: 'now', rates: { input: 10, output: 10 } },
+    ...(cheaperUntil === null
+      ? []
+      : [
+          {
+            ...list,
+            effective_from: '2026-01-01',
+            effective_to: cheaperUntil,
+            id: 'past',
+            rates: { input: 5, output: 5 },
+          },
+        ]),
+    {
+      ...list,
+      ...now,
+      ...(cheaperUntil && { effective_from: cheaperUntil }),
+      id: 'now',
+      rates: { input: 10, output: 10 },
+    },
     ...(announced ? [{ ...list, ...next, id: 'next', status: 'announced', rates: { input: 40, output: 40 } }] : []),
   ]
   writeFileSync(join(folder, 'own.json'), JSON.stringify({ schema_version: 1, as_of: '2026-01-01', records }))
@@ -106,6 +134,11 @@ describe('portolan forecast', () => {
     assert.equal(p50Day, today + 19)
     const said = `spend is multiplied by 4 from ${isoDay(today + 10)} on: m1 goes to next`
     assert.ok(assumptions?.includes(said), assumptions?.join('\n'))
+  })
+
+  it('counts what was spent under an earlier price at today’s', async () => {
+    // The same million tokens a day, at 5 for two weeks and at 10 since: no growth, and ten a day from here on.
+    assert.equal((await forecast('past', 28, false, isoDay(today - 14))).p50Day, today + 49)
   })
 
   it('refuses a week of data', async () => {
