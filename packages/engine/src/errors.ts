@@ -38,6 +38,11 @@ export const engineErrors = {
     summary: 'Prompt and requested output together are longer than the model can hold.',
     remedy: 'Reduce the length of the messages or of the completion.',
   },
+  ENGINE_MEMORY: {
+    kind: 'context-length',
+    summary: 'The request alone needs more memory than running requests may have.',
+    remedy: 'Send a shorter prompt, or give the engine more memory (`engine.memoryBytes`).',
+  },
   ENGINE_REQUEST: {
     kind: 'invalid-request',
     summary: 'The request asks for something that cannot be done as it stands.',

@@ -35,7 +35,10 @@ export interface Forward {
   readonly maximumPositions: number
   readonly endTokenId: number
   open(): ForwardSequence
-  /** One pass; a sequence appears in one piece only. Logits of each piece, null where not wanted. */
+  /**
+   * One pass; a sequence appears in one piece only. Logits of each piece, null where not wanted. Throws `ENGINE_MEMORY`
+   * before any state has changed when there is no room for what the pass would add; so do `open` and `resume`.
+   */
   advance(pieces: readonly ForwardPiece[]): (Float32Array | null)[]
   /** The newest block of a sequence that stands at a positive multiple of 128. */
   capture(sequence: ForwardSequence): BlockState

@@ -8,6 +8,7 @@
  * pass: rows that somebody freed (filled with other bytes) show.
  */
 import assert from 'node:assert/strict'
+import { EngineError } from './errors.ts'
 import { blockTokens, type BlockState, type Forward, type ForwardPiece, type ForwardSequence } from './forward.ts'
 
 interface PretendSequence extends ForwardSequence {
@@ -23,6 +24,8 @@ export interface PretendOptions {
   readonly vocabularySize?: number
   readonly maximumPositions?: number
   readonly shares?: boolean
+  /** Tokens that all sequences together may have taken. */
+  readonly roomTokens?: number
 }
 
 export class PretendForward implements Forward {
@@ -38,7 +41,11 @@ export class PretendForward implements Forward {
   readonly alive = new Set<ForwardSequence>()
   readonly share?: (sequence: ForwardSequence, rows: Uint8Array) => void
 
-  constructor({ vocabularySize = 1000, maximumPositions = 10_000, shares = false }: PretendOptions = {}) {
+  readonly #roomTokens: number
+
+  constructor(options: PretendOptions = {}) {
+    const { vocabularySize = 1000, maximumPositions = 10_000, shares = false, roomTokens = Infinity } = options
+    this.#roomTokens = roomTokens
     if (shares)
       this.share = (sequence, rows) => {
         const { position, rows: shared } = sequence as PretendSequence
@@ -57,6 +64,7 @@ export class PretendForward implements Forward {
   }
 
   advance(pieces: readonly ForwardPiece[]): (Float32Array | null)[] {
+    this.#refuseBeyondRoom(pieces.reduce((sum, { ids }) => sum + ids.length, 0))
     this.passes.push(pieces)
     if (this.passes.length === this.failsAt) throw new Error('the machine is on fire')
     return pieces.map(({ sequence, ids, wantsLogits }) => {
@@ -86,6 +94,7 @@ export class PretendForward implements Forward {
   }
 
   resume(rows: readonly Uint8Array[], tail: Uint8Array): PretendSequence {
+    this.#refuseBeyondRoom(rows.length * blockTokens)
     const fold = foldOf(rows)
     assert.equal(numbersOf(tail)[0], fold, 'a tail ends another block')
     const blockFold = numbersOf(rows.at(-1)!)[0]!
@@ -93,6 +102,11 @@ export class PretendForward implements Forward {
     const sequence = { position: rows.length * blockTokens, fold, blockFold, rows: shared }
     this.alive.add(sequence)
     return sequence
+  }
+
+  #refuseBeyondRoom(tokens: number): void {
+    const taken = [...this.alive].reduce((sum, { position }) => sum + position, 0)
+    if (taken + tokens > this.#roomTokens) throw new EngineError('ENGINE_MEMORY')
   }
 
   ownBytes(sequence: ForwardSequence): number {

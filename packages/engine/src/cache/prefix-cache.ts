@@ -122,6 +122,13 @@ export class PrefixCache {
     this.#missTokens += hitTokens
   }
 
+  /** Takes back a look-up altogether: the prompt could not be begun and will come again. */
+  forget(hitTokens: number, promptTokens: number): void {
+    this.#lookups--
+    this.#hitTokens -= hitTokens
+    this.#missTokens -= promptTokens - hitTokens
+  }
+
   /** Is this block kept wherever it should be? */
   has(key: BlockKey): boolean {
     return this.#memory.has(key) && (this.#disk === null || this.#disk.has(key))

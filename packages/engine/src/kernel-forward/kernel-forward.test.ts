@@ -214,7 +214,7 @@ describe('memory of sequences', () => {
       () => {
         for (;;) others.push(forward.open())
       },
-      { code: 'ENGINE_FAILED' },
+      { code: 'ENGINE_MEMORY' },
     )
     assert.ok(others.length > 0)
     for (const other of others) forward.close(other)

@@ -29,8 +29,7 @@ export class PageMemory {
     const size = Math.ceil(bytes / 64) * 64
     const at = this.#free.get(size)?.pop() ?? this.#next
     if (at === this.#next) {
-      if (at + size > this.#end)
-        throw new EngineError('ENGINE_FAILED', 'The memory that holds the running sequences is full.')
+      if (at + size > this.#end) throw new EngineError('ENGINE_MEMORY')
       this.#next += size
     }
     this.#lentBytes += size

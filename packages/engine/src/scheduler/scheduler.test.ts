@@ -223,6 +223,34 @@ describe('the scheduler', () => {
     assert.ok(most <= 200 + 2 * 24, `${most} bytes`)
   })
 
+  it('puts jobs down, and fails none, when the forward pass itself has no more room; only who is alone too large fails', () => {
+    for (const shares of [false, true]) {
+      const forward = new PretendForward({ shares, roomTokens: 1000 })
+      const { scheduler, cache } = room({}, forward)
+      const again = room()
+      const prompts = [ids(400), ids(400, 2), ids(400, 3), [...ids(384), 5, 6], [...ids(256, 2), 7]]
+      const outcomes = prompts.map((promptIds, at) =>
+        submit(scheduler, { promptIds, maximumOutputTokens: 150, tenant: `t${at % 2}` }),
+      )
+      const huge = submit(scheduler, { promptIds: ids(900, 7), maximumOutputTokens: 200 })
+      drain(scheduler)
+      for (const [at, promptIds] of prompts.entries()) {
+        const alone = submit(again.scheduler, { promptIds, maximumOutputTokens: 150, tenant: 'alone' })
+        drain(again.scheduler)
+        assert.equal(outcomes[at]!.end!.cause, 'length')
+        assert.deepEqual(outcomes[at]!.tokens, alone.tokens)
+      }
+      assert.deepEqual([huge.end!.cause, (huge.end!.error as { code?: string }).code], ['failed', 'ENGINE_MEMORY'])
+      assert.ok(scheduler.counters.preemptions > 0)
+      const { lookups, hitTokens, missTokens, heldBytes } = cache.counters
+      assert.deepEqual([lookups, heldBytes, forward.alive.size], [6, 0, 0])
+      assert.equal(
+        hitTokens + missTokens,
+        [...prompts, ids(900)].reduce((sum, { length }) => sum + length, 0),
+      )
+    }
+  })
+
   it('ends a job that is put down when it is cancelled or late, with what it has written', () => {
     let now = 0
     const { scheduler } = room({ maximumRunning: 1, patienceTokens: 50, now: () => now })

@@ -111,6 +111,8 @@ export class Scheduler {
   #recomputedTokens = 0
   #preemptions = 0
   #refused = 0
+  /** The forward pass had no room: nobody is let in until somebody has ended, or all would only be put down again. */
+  #isFull = false
   /** The largest block seen: what 128 tokens more will take. */
   #blockBytes = 0
   /** Mean time between two ends, lately. */
@@ -204,7 +206,8 @@ export class Scheduler {
 
   #admit(): void {
     while (this.#running.length > 1 && this.#bytesInUse() > this.#sequenceBytes) this.#putDown(this.#mostServed()!)
-    while (this.#queue.length > 0) {
+    if (this.#running.length === 0) this.#isFull = false
+    while (this.#queue.length > 0 && !this.#isFull) {
       const next = this.#shares.sorted(this.#queue)[0]!
       if (!this.#hasRoomFor(next)) {
         const victim = this.#mostServed(next.tenant)
@@ -216,6 +219,11 @@ export class Scheduler {
       try {
         this.#running.push(this.#takeUp(next))
       } catch (error) {
+        if (isWantOfMemory(error) && this.#running.length > 0) {
+          this.#queue.unshift(next)
+          this.#isFull = true
+          return
+        }
         this.#finish(next, 'failed', error)
       }
     }
@@ -264,24 +272,39 @@ export class Scheduler {
     const isReturn = before !== null
     const hit = this.#cache.find(keys.extend(ids), ids.length, { holds, isReturn })
     let sequence: ForwardSequence | null = null
+    let heldBlocks = holds && hit !== null ? hit.rows.length : 0
+    const letGo = (): void => {
+      this.#cache.release(keys.extend(ids), heldBlocks)
+      heldBlocks = 0
+    }
     if (hit !== null) {
       try {
         sequence = this.#forward.resume(hit.rows, hit.tail)
-      } catch {
+      } catch (error) {
+        letGo()
+        if (isWantOfMemory(error)) {
+          if (!isReturn) this.#cache.forget(hit.tokens, ids.length)
+          throw error
+        }
         // Whatever is wrong with it, the prefix can be computed.
         if (!isReturn) this.#cache.discount(hit.tokens)
-        if (holds) this.#cache.release(keys.extend(ids), hit.rows.length)
       }
     }
-    const from = sequence?.position ?? 0
+    try {
+      sequence ??= this.#forward.open()
+    } catch (error) {
+      if (!isReturn) this.#cache.forget(0, ids.length)
+      throw error
+    }
+    const from = sequence.position
     if (before !== null) this.#recomputedTokens += Math.max(0, before.computedTo - from)
     else job.onStart?.(from)
     return {
       job,
       tenant,
       progress: before ?? { sampler, keys, ids, hitTokens: from, outputTokens: 0, computedTo: from },
-      sequence: sequence ?? this.#forward.open(),
-      heldBlocks: holds ? from / blockTokens : 0,
+      sequence,
+      heldBlocks,
       newsFrom: before?.computedTo ?? from,
     }
   }
@@ -332,6 +355,11 @@ export class Scheduler {
     try {
       logits = this.#forward.advance(plan.map(({ piece }) => piece))
     } catch (error) {
+      if (isWantOfMemory(error) && this.#running.length > 1) {
+        this.#putDown(this.#mostServed()!)
+        this.#isFull = true
+        return
+      }
       // States may have advanced in part: none of them can go on.
       for (const { running } of plan) this.#end(running, 'failed', error)
       return
@@ -405,6 +433,7 @@ export class Scheduler {
 
   #end(running: Running, cause: JobEndCause, error: unknown = null): void {
     this.#letGo(running)
+    this.#isFull = false
     this.#finish(running, cause, error)
   }
 
@@ -427,4 +456,9 @@ export class Scheduler {
       error: error === null ? null : error instanceof Error ? error : new EngineError('ENGINE_FAILED'),
     })
   }
+}
+
+/** Estimates keep out of its way; where they fail, somebody is put down, and only who is alone fails. */
+function isWantOfMemory(error: unknown): boolean {
+  return error instanceof EngineError && error.code === 'ENGINE_MEMORY'
 }
