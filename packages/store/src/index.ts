@@ -63,6 +63,7 @@ export type { LedgerCheck, LedgerProblem, LedgerProblemCode } from './ledger-che
 export { LedgerWriter, type LedgerWriterCounters, type LedgerWriterOptions } from './ledger-writer.ts'
 export {
   boundedTag,
+  mostPlausibleTokens,
   otherTag,
   requestStatuses,
   usageGroups,

@@ -144,6 +144,12 @@ export interface Ledger {
   find(requestId: string): LedgerRow | null | Promise<LedgerRow | null>
 }
 
+/**
+ * More tokens than any model's window, prompt and answer together: such a report is a fault of its source. The row
+ * keeps it as evidence; sums and bills leave it out, and count the request as one without usage.
+ */
+export const mostPlausibleTokens = 20_000_000
+
 const longestTag = 64
 
 /**

@@ -104,3 +104,35 @@ describe('the chain over the ledger', () => {
     assert.equal(checkAfter(cut, head.hash).problem?.code, 'head-unknown')
   })
 })
+
+describe('a clock that goes backwards', () => {
+  it('puts every row into the hour that it says, breaks the seal of days that were summed, and keeps the chain', () => {
+    const dayMs = 86_400_000
+    const firstMs = Date.UTC(2026, 10, 1)
+    let nowMs = firstMs
+    const store = openSqliteStore({ directory: join(root, 'clock'), now: () => nowMs })
+    const at = (id: string, ms: number): void => {
+      nowMs = ms
+      store.ledger.append([sampleRow(id, { startedAtMs: ms })])
+    }
+    for (let day = 0; day < 40; day++) at(`day-${day}`, firstMs + day * dayMs)
+    const byDay = (): readonly (readonly unknown[])[] =>
+      store.ledger.usage({ groupBy: ['day'] }).map(({ group, requests }) => [group.day, requests])
+    assert.equal(byDay().length, 40)
+    // Five weeks back, into days and a month that are sealed; then on, then a start in the year 3000 and in 1969.
+    at('back', firstMs + 3 * dayMs + 5)
+    at('on', firstMs + 41 * dayMs)
+    store.ledger.append([
+      sampleRow('far', { startedAtMs: Date.UTC(3000, 0, 1) }),
+      sampleRow('old', { startedAtMs: Date.UTC(1969, 6, 20) }),
+    ])
+    at('after', firstMs + 42 * dayMs)
+    const days = new Map(byDay().map(([day, requests]) => [day, requests]))
+    assert.equal(days.get('2026-11-04'), 2)
+    assert.deepEqual([days.get('3000-01-01'), days.get('1969-07-20'), days.size], [1, 1, 44])
+    assert.equal(store.ledger.usage({ groupBy: ['month'], keyId: 'key_a' })[1]?.requests, 31)
+    assert.equal(store.ledger.usage({ groupBy: [] })[0]?.requests, 45)
+    assert.equal(store.ledger.verify().problem, null)
+    store.close()
+  })
+})

@@ -2,8 +2,17 @@
  * The ledger row of one request: facts gathered on the way, usage settled, cost fixed by the start instant.
  */
 import type { Protocol } from '@portolan/wire'
-import { costOf, priceRequest, unknownUsage, zeroPrice, type RequestCost, type UsageRecord } from '@portolan/meter'
-import { boundedTag, type LedgerRow } from '@portolan/store'
+import {
+  checkUsage,
+  costOf,
+  costTiers,
+  priceRequest,
+  unknownUsage,
+  zeroPrice,
+  type RequestCost,
+  type UsageRecord,
+} from '@portolan/meter'
+import { boundedTag, mostPlausibleTokens, type LedgerRow } from '@portolan/store'
 import type { GatewayParts } from '../gateway.ts'
 import type { PrefixReading } from '../prefix/prefix-meter.ts'
 import type { RouteTarget } from '../route.ts'
@@ -47,7 +56,7 @@ export function ledgerRow(
   const cost =
     target === null || outbound === null
       ? costOf(usage, zeroPrice('not-sent', parts.config.currency))
-      : costOfRequest(parts, target, observer, usage, start.startedAtMs)
+      : (impossible(usage, parts.config.currency) ?? costOfRequest(parts, target, observer, usage, start.startedAtMs))
   return {
     requestId: start.requestId,
     keyId: start.key.id,
@@ -142,6 +151,14 @@ const nothingSent: UsageRecord = {
 /** Bytes or UTF-16 units per token over mixed prose, code and JSON: 3.6 in our samples; rounded up, never zero. */
 function estimateTokens(length: number): number {
   return length === 0 ? 0 : Math.max(1, Math.ceil(length / 3.6))
+}
+
+/** A report beyond every model's window would empty a budget by itself: no bill is made from it. */
+function impossible(usage: UsageRecord, currency: string): RequestCost | null {
+  const found = checkUsage(usage, mostPlausibleTokens).find(({ code }) => code === 'larger-than-context')
+  if (found === undefined) return null
+  const nothing = costOf(unknownUsage, zeroPrice('not-sent', currency))
+  return { ...nothing, versionId: null, unpriced: { reason: 'bad-usage', message: found.message, tiers: costTiers } }
 }
 
 function costOfRequest(

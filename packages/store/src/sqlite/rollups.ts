@@ -8,7 +8,7 @@
  * whatever is added to an old hour (a late row, a correction) breaks the seal in the same transaction.
  */
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
-import { otherTag, type LedgerRow } from '../ledger.ts'
+import { mostPlausibleTokens, otherTag, type LedgerRow } from '../ledger.ts'
 import { count, cut } from './entry-body.ts'
 
 export const hourMs = 3_600_000
@@ -90,8 +90,10 @@ export function addRow(
   const written1h = count(usage.written1hTokens) ?? 0
   const output = count(usage.outputTokens)
   const reasoning = count(usage.reasoningTokens) ?? 0
-  // A negative count is evidence, kept on its row, and would eat other requests' tokens in a sum.
-  const countable = Math.min(input ?? 0, hit, miss, written, written1h, output ?? 0, reasoning) >= 0
+  // Impossible counts are evidence, kept on their row: they would eat or bury other requests' tokens in a sum.
+  const countable =
+    Math.min(input ?? 0, hit, miss, written, written1h, output ?? 0, reasoning) >= 0 &&
+    Math.max(input ?? 0, hit + miss + written) + Math.max(output ?? 0, reasoning) <= mostPlausibleTokens
   const estimated = usage.source === 'estimated'
   addAt(counts, 0, sign)
   if (costNanos === null) addAt(counts, 1, sign)
