@@ -1,7 +1,7 @@
 /** `docs/reference/errors.md`: every code of every package, with what happened and what to do. */
 import { cliErrors } from '@portolan/cli'
 import { crossingErrors } from '@portolan/crossing'
-import { gatewayErrors } from '@portolan/gateway'
+import { adminErrors, gatewayErrors } from '@portolan/gateway'
 import { meterErrors } from '@portolan/meter'
 import { engineErrors } from '@portolan/engine'
 import { modelErrors } from '@portolan/model'
@@ -18,6 +18,7 @@ interface Entry {
 
 const catalogues: readonly (readonly [string, string, Readonly<Record<string, Entry>>])[] = [
   ['gateway', 'raised by the doors themselves', gatewayErrors],
+  ['admin', 'the API of operators', adminErrors],
   ['wire', 'protocols and translation', wireErrors],
   ['upstream', 'on the way to a model server', upstreamErrors],
   ['meter', 'prices and cost', meterErrors],

@@ -19,6 +19,7 @@ import {
   type SettleInput,
 } from '@portolan/store'
 import type { Price, PriceBook } from '@portolan/meter'
+import { isAdminPath, serveAdmin, type AdminOptions } from './admin/admin-door.ts'
 import type { GatewayConfig } from './config.ts'
 import { countTokens } from './count-tokens.ts'
 import { dialectOf, doorAt, type Door } from './door.ts'
@@ -63,6 +64,8 @@ export interface GatewayOptions {
   readonly log: Logger
   /** Unix milliseconds. */
   readonly now?: () => number
+  /** What answers operators under `/admin`; absent: nothing is there. */
+  readonly admin?: AdminOptions
   /** Names this process on its reservations; default: one nobody looks for. */
   readonly owner?: string
   /** Takes settled exchanges of the keys that are recorded; absent: nobody records. */
@@ -94,6 +97,7 @@ export interface GatewayParts {
   readonly metricsText: (() => Promise<string>) | null
   readonly telemetry: RequestTelemetry | null
   readonly owner: string
+  readonly admin: AdminOptions | null
 }
 
 export interface Gateway {
@@ -193,6 +197,7 @@ function makeParts(options: GatewayOptions, config: GatewayConfig, before: Gatew
     metricsText: options.metricsText ?? null,
     telemetry: options.telemetry ?? null,
     owner: options.owner ?? '',
+    admin: options.admin ?? null,
   }
 }
 
@@ -222,6 +227,10 @@ async function serve(
   let protocol = dialectOf(url, request.headers)
   try {
     const door = doorAt(url)
+    if (!door && parts.admin !== null && isAdminPath(url)) {
+      await serveAdmin(parts.admin, parts, requestId, request, response)
+      return
+    }
     if (!door)
       throw new GatewayError(
         'GATEWAY_UNKNOWN_PATH',

@@ -4,7 +4,14 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pino } from 'pino'
-import { defaultConfig, startGateway, type Gateway, type GatewayConfig, type ModelConfig } from '@portolan/gateway'
+import {
+  defaultConfig,
+  startGateway,
+  type AdminOptions,
+  type Gateway,
+  type GatewayConfig,
+  type ModelConfig,
+} from '@portolan/gateway'
 import { bundledPricesUrl, loadPriceBook } from '@portolan/meter'
 import {
   everyKey,
@@ -37,6 +44,8 @@ export interface FixtureOptions {
   readonly config?: Partial<GatewayConfig>
   readonly budgets?: readonly BudgetInput[]
   readonly rates?: readonly RateLimitInput[]
+  /** What answers under `/admin`, given the store. */
+  readonly admin?: (store: SqliteStore) => AdminOptions
 }
 
 /** A budget of nano-dollars that holds every key, with changes. */
@@ -89,6 +98,7 @@ export async function startFixture(options: FixtureOptions): Promise<RunningGate
     sealer: createSealer(secret),
     priceBook: loadPriceBook(readFileSync(bundledPricesUrl, 'utf8')),
     fixedPrices: () => new Map(),
+    ...(options.admin ? { admin: options.admin(store) } : {}),
     log: pino({ level: process.env['PORTOLAN_TEST_LOG'] ?? 'silent' }),
   })
   const key = store.keys.createKey({ name: 'test' }, Date.now(), randomBytes(32)).secret

@@ -5,13 +5,15 @@ export interface BannerFacts {
   readonly url: string
   /** Null when a usable key exists already: it is not known here. */
   readonly secret: string | null
+  /** Null: there is one already, or no admin API. */
+  readonly adminToken: string | null
   readonly config: GatewayConfig
   readonly upstreams: readonly { readonly name: string; readonly kind: string; readonly baseUrl: string | null }[]
   readonly dataPath: string
   readonly configPath: string | null
 }
 
-export function banner({ url, secret, config, upstreams, dataPath, configPath }: BannerFacts): string {
+export function banner({ url, secret, adminToken, config, upstreams, dataPath, configPath }: BannerFacts): string {
   const key = secret ?? '$PORTOLAN_KEY'
   const untrained = config.upstreams.some(({ kind, model: own }) => kind === 'embedded' && !own?.checkpoint)
   const isAlone = upstreams.every(({ kind }) => kind === 'demo' || kind === 'embedded')
@@ -23,7 +25,12 @@ Portolan listens on ${url}
               Anthropic Messages  ${url}/v1/messages
               OpenAI Responses    ${url}/v1/responses
   Upstreams   ${upstreams.map(({ name, kind, baseUrl }) => `${name} (${kind}${baseUrl === null ? '' : `, ${baseUrl}`})`).join('\n              ')}
-  API key     ${secret === null ? 'use one made before, or `npm run portolan -- keys create NAME`' : `${secret}   (shown once)`}
+  API key     ${secret === null ? 'use one made before, or `npm run portolan -- keys create NAME`' : `${secret}   (shown once)`}${
+    adminToken === null
+      ? ''
+      : `
+  Admin       ${url}/admin   ${adminToken}   (shown once)`
+  }
   Data        ${dataPath}
   Config      ${configPath ?? 'none; `npm run portolan -- init` writes portolan.yaml'}
 ${untrained && isAlone ? noKeyText : ''}

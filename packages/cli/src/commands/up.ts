@@ -5,9 +5,11 @@ import { watch, writeFileSync, type FSWatcher } from 'node:fs'
 import { join } from 'node:path'
 import type { Logger } from 'pino'
 import { AggregatorRegistry } from 'prom-client'
-import { AlertDelivery, startGateway, type GatewayStore } from '@portolan/gateway'
+import { AlertDelivery, startGateway, type AdminOptions, type GatewayStore } from '@portolan/gateway'
 import { keyRefusal, type LedgerWriter } from '@portolan/store'
 import { resolveUpstream } from '@portolan/upstream'
+import { answerAdmin } from '../admin/answer.ts'
+import { adminTokenHash, firstAdminToken } from '../admin/token.ts'
 import type { PrimaryMessage, WorkerMessage } from '../cluster/messages.ts'
 import { startWorkers, type Doors } from '../cluster/primary.ts'
 import { RemoteStore } from '../cluster/remote-store.ts'
@@ -52,14 +54,15 @@ export async function up(options: UpOptions): Promise<void> {
   const doors =
     workers > 1 ? await startWorkers(workers, writer, log) : await oneProcess(options, loaded, data, store, log)
   const secret = firstKey(data)
+  const adminToken = loaded.file.admin?.enabled === false ? null : firstAdminToken(data.store)
   const { url } = doors
   const upstreams = config.upstreams
     .map((upstream) => resolveUpstream(upstream))
     .map(({ name, definition, baseUrl }) => ({ name, kind: definition.kind, baseUrl }))
   console.log(
     options.json
-      ? json({ event: 'listening', url, key: secret, data: data.path, workers, upstreams })
-      : banner({ url, secret, config, upstreams, dataPath: data.path, configPath: loaded.path }),
+      ? json({ event: 'listening', url, key: secret, adminToken, data: data.path, workers, upstreams })
+      : banner({ url, secret, adminToken, config, upstreams, dataPath: data.path, configPath: loaded.path }),
   )
   const reload = (): void => {
     doors.reload()
@@ -122,6 +125,7 @@ async function oneProcess(
     metricsText,
     telemetry: telemetry ?? undefined,
     owner: processName(),
+    ...(loaded.file.admin?.enabled === false ? {} : { admin: adminOptions(loaded, data) }),
   })
   if (cluster.isWorker) {
     // The instance answers the primary's questions; the numbers are those of our own registry.
@@ -150,6 +154,14 @@ async function oneProcess(
         log.error({ reason: (error as Error).message }, 'configuration not reloaded; the running one stays')
       }
     },
+  }
+}
+
+function adminOptions({ file }: LoadedConfig, { store }: DataDirectory): AdminOptions {
+  return {
+    remote: file.admin?.remote ?? false,
+    tokenHash: () => adminTokenHash(store),
+    answer: (call, parts) => answerAdmin(call, store, parts),
   }
 }
 
