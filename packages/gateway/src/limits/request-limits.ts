@@ -37,6 +37,8 @@ export class RequestLimits {
   readonly #rates: readonly CounterRef[]
   /** A budget of money holds: every target needs a price. */
   readonly #priced: boolean
+  /** What the request came to moves a counter; a rate of requests is done when it was taken. */
+  readonly #settles: boolean
   #states: readonly RateState[] = []
   #rateTokens = 0
   #retryAfterMs: number | null = null
@@ -55,6 +57,9 @@ export class RequestLimits {
     this.#startedAtMs = startedAtMs
     this.#budgets = countersFor(limits.budgets, key, model)
     this.#rates = countersFor(limits.rates, key, model)
+    this.#settles =
+      this.#budgets.length > 0 ||
+      limits.rates.some(({ id, unit }) => unit === 'tokens' && this.#rates.some((rate) => rate.id === id))
     this.#priced = limits.budgets.some(
       ({ id, unit }) => unit === 'money' && this.#budgets.some((budget) => budget.id === id),
     )
@@ -136,7 +141,7 @@ export class RequestLimits {
 
   /** @param nothingGenerated no upstream can have billed anything: an unknown cost is none. */
   settle(row: LedgerRow, nothingGenerated: boolean): void {
-    if (!this.#held) return
+    if (!this.#held || !this.#settles) return
     this.#held = false
     const { inputTokens, outputTokens } = row.usage
     const tokens = inputTokens === null || outputTokens === null ? null : BigInt(inputTokens) + BigInt(outputTokens)

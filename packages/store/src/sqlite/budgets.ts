@@ -25,8 +25,12 @@ import { sourceOf } from './teams.ts'
 
 type Fields = Readonly<Record<string, unknown>>
 
-// Settled and expired rows are kept this long to recognise a second or a late settlement, then dropped.
+/** Settled reservations are kept so long to recognise a second settlement, */
+const settledMs = 600_000
+/** and expired ones to recognise a late one. */
 const rememberedMs = 7 * 86_400_000
+/** Tidying looks at every counter. */
+const tidyEveryMs = 600_000
 /** A bucket that nobody touched for so long has run dry, whatever its shape. */
 const rateMemoryMs = 32 * 86_400_000
 
@@ -47,6 +51,7 @@ export class SqliteBudgetStore implements BudgetStore {
   readonly #statements = new Map<string, StatementSync>()
   /** Refusals that have fired already, so that a caller who insists does not write a row each time. */
   readonly #refusalsTold = new Set<string>()
+  #tidiedMs = 0
 
   constructor(database: DatabaseSync, limits: SqliteLimitStore) {
     this.#database = database
@@ -162,13 +167,17 @@ export class SqliteBudgetStore implements BudgetStore {
   }
 
   expire(nowMs: number): number {
+    const due = (): readonly Fields[] =>
+      this.#all(`SELECT * FROM reservations WHERE state = 'open' AND expires_at_ms <= ?`, [Math.round(nowMs)])
+    const untidy = Math.abs(nowMs - this.#tidiedMs) >= tidyEveryMs
+    // Asked every few seconds, and mostly for nothing: then nobody's writing is held up.
+    if (!untidy && due().length === 0) return 0
     return inTransaction(this.#database, () => {
-      const due = this.#all(`SELECT * FROM reservations WHERE state = 'open' AND expires_at_ms <= ?`, [
-        Math.round(nowMs),
-      ])
-      for (const fields of due) this.#giveBack(fields)
-      this.#tidy(nowMs)
-      return due.length
+      const expired = due()
+      for (const fields of expired) this.#giveBack(fields)
+      if (untidy) this.#tidy(nowMs)
+      this.#tidiedMs = nowMs
+      return expired.length
     })
   }
 
@@ -202,9 +211,10 @@ export class SqliteBudgetStore implements BudgetStore {
 
   /** Requests whose reservation was given back and that never settled. */
   givenBack(): readonly string[] {
-    return this.#all(`SELECT DISTINCT request_id FROM reservations WHERE state = 'expired'`, []).map((fields) =>
-      String(fields['request_id']),
-    )
+    return this.#all(
+      `SELECT DISTINCT request_id FROM reservations WHERE state <> 'open' AND state = 'expired'`,
+      [],
+    ).map((fields) => String(fields['request_id']))
   }
 
   budgetAt(id: string, nowMs: number, subject = ''): BudgetState | null {
@@ -376,7 +386,10 @@ export class SqliteBudgetStore implements BudgetStore {
 
   #tidy(nowMs: number): void {
     const forgottenMs = Math.round(nowMs - rememberedMs)
-    this.#run(`DELETE FROM reservations WHERE state <> 'open' AND expires_at_ms <= ?`, [forgottenMs])
+    // The first condition is that of the index.
+    const closed = `DELETE FROM reservations WHERE state <> 'open' AND`
+    this.#run(`${closed} expires_at_ms <= ?`, [forgottenMs])
+    this.#run(`${closed} state = 'settled' AND expires_at_ms <= ?`, [Math.round(nowMs - settledMs)])
     // Slots that left their window long ago, and names that never spent anything.
     this.#run(
       `DELETE FROM budget_counters WHERE reserved = 0 AND start_ms < ?1 AND (spent + overrun = 0 OR EXISTS (
