@@ -27,6 +27,8 @@ const mostBytesInFlight = 64 << 20
 const mostInFlight = 4000
 /** One transaction: other processes that write wait no longer than this takes. */
 const largestBatch = 100
+/** Exchanges go to the thread together: waking it for each costs more than the exchange. */
+const gatherMs = 50
 const restartMs = 5000
 const sweepMs = 3_600_000
 
@@ -82,7 +84,7 @@ export class LiveRecorder {
     this.#waiting.push({ exchange, bytes })
     if (this.#scheduled) return
     this.#scheduled = true
-    setImmediate(() => this.#send())
+    setTimeout(() => this.#send(), gatherMs)
   }
 
   /** A caller asked that this request not be recorded. */

@@ -1,4 +1,6 @@
 /** The thread in which exchanges are redacted, encrypted and written. Ends when it is told to. */
+import { readlinkSync } from 'node:fs'
+import { setPriority } from 'node:os'
 import { join } from 'node:path'
 import { parentPort, workerData } from 'node:worker_threads'
 import { createSealer } from '@portolan/wire'
@@ -22,6 +24,14 @@ const recorder = new Recorder({
 const say = (message: FromRecorder): void => port.postMessage(message)
 /** Counts that a full disk kept in memory are tried again now and then. */
 const retry = setInterval(() => recorder.flush(), 5000)
+
+/** Serving comes first: where the system knows threads by number, this one takes what processor time is left over. */
+try {
+  const thread = /\d+$/.exec(readlinkSync('/proc/thread-self'))?.[0]
+  if (thread !== undefined) setPriority(Number(thread), 10)
+} catch {
+  // Not Linux, or not allowed: the queue's bound still holds.
+}
 
 port.on('message', (message: ToRecorder) => {
   if (message.type === 'batch') {
