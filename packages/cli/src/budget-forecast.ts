@@ -84,7 +84,13 @@ function recentUse(
 }
 
 /** Sums of a group; what was not known to the rows is missing from them, so the parts are made to add up. */
-function usageOf({ hitTokens, missTokens, writtenTokens, outputTokens }: UsageLine): RecentUse['usage'] {
+function usageOf({
+  hitTokens,
+  missTokens,
+  writtenTokens,
+  outputTokens,
+  reasoningTokens,
+}: UsageLine): RecentUse['usage'] {
   return {
     ...unknownUsage,
     inputTokens: hitTokens + missTokens + writtenTokens,
@@ -93,6 +99,7 @@ function usageOf({ hitTokens, missTokens, writtenTokens, outputTokens }: UsageLi
     writtenTokens,
     written1hTokens: 0,
     outputTokens,
+    reasoningTokens,
     source: 'estimated',
     convention: 'cached-inside',
   }

@@ -53,7 +53,9 @@ export function costOf(usage: UsageRecord, price: Price): RequestCost {
 
   const rates = billedRates(price.rates)
   const tokens = billedTokens(usage, rates)
-  const exact = eachTier((tier) => tierAmount(tier, tokens, rates))
+  const exact = eachTier((tier) =>
+    tier === 'output' ? outputAmount(usage, price.rates) : tierAmount(tier, tokens, rates),
+  )
   const unpricedTiers = costTiers.filter((tier) => typeof exact[tier] === 'string')
   if (unpricedTiers.length === 0) return priced(price, exact)
   const reasons = unpricedTiers.map((tier) => exact[tier])
@@ -87,13 +89,24 @@ type TierAmount = Decimal | 'count-unknown' | 'rate-missing'
 
 /** Exact nanos of one tier, or why there is no amount. */
 function tierAmount(tier: CostTier, counts: BilledTokens, rates: BilledRates): TierAmount {
-  const tokens = counts[tier]
-  const rate = rates[tier]
+  return amountOf(counts[tier], rates[tier])
+}
+
+function amountOf(tokens: number | null, rate: Decimal | null): TierAmount {
   if (tokens === null) return 'count-unknown'
   if (tokens === 0) return zero
   if (rate === null) return 'rate-missing'
   // Units per 1e6 tokens to nanos: tokens * rate * 1e9 / 1e6.
   return multiply({ digits: BigInt(tokens), scale: 0 }, multiply(rate, nanosPerUnitPerMillion))
+}
+
+/** Reasoning is part of the output; where it has a price of its own the rest of the output has the other. */
+function outputAmount({ outputTokens, reasoningTokens }: UsageRecord, { output, reasoning }: Rates): TierAmount {
+  if (reasoning === null || equal(reasoning, output) || outputTokens === 0) return amountOf(outputTokens, output)
+  if (reasoningTokens === null || outputTokens === null) return 'count-unknown'
+  const thought = amountOf(reasoningTokens, reasoning)
+  const said = amountOf(Math.max(outputTokens - reasoningTokens, 0), output)
+  return typeof said === 'string' || typeof thought === 'string' ? 'rate-missing' : add(said, thought)
 }
 
 type BilledRates = Readonly<Record<CostTier, Decimal | null>>
@@ -204,6 +217,8 @@ export function largestCost(price: Price, promptTokens: number, maxOutputTokens:
   let dearest = miss
   for (const rate of [hit, write5m, write1h]) if (rate !== null && compare(rate, dearest) > 0) dearest = rate
   const prompt = multiply({ digits: BigInt(promptTokens), scale: 0 }, dearest)
-  const answer = multiply({ digits: BigInt(maxOutputTokens), scale: 0 }, output)
+  const { reasoning } = price.rates
+  const dearestOutput = reasoning !== null && compare(reasoning, output) > 0 ? reasoning : output
+  const answer = multiply({ digits: BigInt(maxOutputTokens), scale: 0 }, dearestOutput)
   return ceiling(multiply(add(prompt, answer), nanosPerUnitPerMillion))
 }

@@ -38,10 +38,18 @@ export function selfHostedPrice(name: string, currency: string, given: FixedRate
     cacheRead,
     cacheWrite5m: cacheWrite,
     cacheWrite1h: cacheWrite,
+    reasoning: null,
   })
 }
 
-const freeRates: Rates = { input: zero, output: zero, cacheRead: zero, cacheWrite5m: zero, cacheWrite1h: zero }
+const freeRates: Rates = {
+  input: zero,
+  output: zero,
+  cacheRead: zero,
+  cacheWrite5m: zero,
+  cacheWrite1h: zero,
+  reasoning: null,
+}
 
 /**
  * Zero on purpose. `local/free`: served by our own engine, nobody is billed; `not-sent`: refused before any

@@ -245,6 +245,7 @@ export function scaleRates(rates: Rates, factor: Decimal): Rates {
     cacheRead: scale(rates.cacheRead),
     cacheWrite5m: scale(rates.cacheWrite5m),
     cacheWrite1h: scale(rates.cacheWrite1h),
+    reasoning: scale(rates.reasoning),
   }
 }
 

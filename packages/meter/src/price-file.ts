@@ -122,6 +122,7 @@ const rateFields: ReadonlySet<string> = new Set([
   'cache_write',
   'cache_write_5m',
   'cache_write_1h',
+  'reasoning',
   // Billed by time, not by token: recorded in the file, not part of a request's cost.
   'cache_storage_per_1m_token_hours',
 ])
@@ -199,6 +200,7 @@ function readRates(value: unknown, at: string): Rates {
     cacheRead: read('cache_read'),
     cacheWrite5m: read('cache_write_5m') ?? read('cache_write'),
     cacheWrite1h: read('cache_write_1h'),
+    reasoning: read('reasoning'),
   }
 }
 
@@ -219,6 +221,7 @@ function readTier(value: unknown, at: string, base: Rates): ContextTier {
       ...rates,
       cacheWrite5m: rates.cacheWrite5m ?? inProportion(base.cacheWrite5m, base.input, rates.input),
       cacheWrite1h: rates.cacheWrite1h ?? inProportion(base.cacheWrite1h, base.input, rates.input),
+      reasoning: rates.reasoning ?? inProportion(base.reasoning, base.output, rates.output),
     },
   }
 }

@@ -19,13 +19,21 @@ export interface PriceFinding {
   readonly message: string
 }
 
-const rateNames = ['input', 'output', 'cacheRead', 'cacheWrite5m', 'cacheWrite1h'] as const satisfies (keyof Rates)[]
+const rateNames = [
+  'input',
+  'output',
+  'cacheRead',
+  'cacheWrite5m',
+  'cacheWrite1h',
+  'reasoning',
+] as const satisfies (keyof Rates)[]
 const fileNames: Readonly<Record<keyof Rates, string>> = {
   input: 'input',
   output: 'output',
   cacheRead: 'cache_read',
   cacheWrite5m: 'cache_write_5m',
   cacheWrite1h: 'cache_write_1h',
+  reasoning: 'reasoning',
 }
 const suspiciousFactor = 10
 /** Currency units per million tokens; outside of this somebody wrote another unit. */

@@ -12,6 +12,8 @@ export interface Rates {
   /** Null where the vendor lists no write price: its writes are billed as plain input. */
   readonly cacheWrite5m: Decimal | null
   readonly cacheWrite1h: Decimal | null
+  /** Null: reasoning tokens are billed as the output that they are part of. */
+  readonly reasoning: Decimal | null
 }
 
 export type PriceStatus =

@@ -159,7 +159,8 @@ function assumedUsage(request: RecordedRequest, question: WhatIf, sessions: Sess
     writtenTokens: written,
     written1hTokens: written1h,
     outputTokens: output,
-    reasoningTokens: null,
+    reasoningTokens:
+      usage.reasoningTokens === null ? null : scaled(usage.reasoningTokens, tokenizerRatio * outputRatio),
     raw: null,
     source: 'estimated',
     convention: 'cached-inside',

@@ -3,6 +3,10 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import {
   costOf,
+  isUnpriced,
+  largestCost,
+  loadPriceBook,
+  priceAt,
   priceRequest,
   selfHostedPrice,
   unknownUsage,
@@ -179,5 +183,54 @@ describe('the version on the row', () => {
   it('takes the first of several names that the book knows', () => {
     const cost = bill(usageOf({ miss: 1000 }), { model: ['their-private-name', 'deepseek-v4-pro'] })
     assert.equal(cost.totalNanos, 435_000n)
+  })
+})
+
+describe('a reasoning price of its own', () => {
+  const file = (reasoning: number): string =>
+    JSON.stringify({
+      schema_version: 1,
+      records: [
+        {
+          id: 'a',
+          vendor: 'v',
+          model: 'm',
+          currency: 'USD',
+          effective_from: '2026-01-01',
+          effective_to: null,
+          status: 'list',
+          rates: { input: 1, output: 2, reasoning },
+          tiers: [{ when: { prompt_tokens_gt: 1000 }, rates: { input: 1, output: 4 } }],
+          modifiers: { batch: 0.5 },
+        },
+      ],
+    })
+  const key = { vendor: 'v', model: 'm', currency: 'USD' }
+  const usage = { ...usageOf({ miss: 100, output: 1000 }), reasoningTokens: 600 }
+  const bill = (reasoning: number, changes: Partial<UsageRecord> = {}, modifiers: string[] = []) =>
+    priceRequest({ ...usage, ...changes }, loadPriceBook(file(reasoning)), { ...key, modifiers }, Date.UTC(2026, 5))
+
+  it('bills thought and answer apart, within the output tier', () => {
+    // 100 x 1 + 400 x 2 + 600 x 8, per million.
+    assert.equal(bill(8).totalNanos, 5_700_000n)
+    assert.equal(bill(8).tierNanos.output, 5_600_000n)
+    assert.equal(bill(8, {}, ['batch']).totalNanos, 2_850_000n)
+  })
+
+  it('keeps its ratio to output in a context tier', () => {
+    // 2,000 x 1 + 400 x 4 + 600 x 16.
+    const long = usageOf({ miss: 2000, output: 1000 })
+    assert.equal(bill(8, { ...long, reasoningTokens: 600 }).totalNanos, 13_200_000n)
+  })
+
+  it('needs to know how much was thought, unless it costs the same or nothing was said', () => {
+    assert.equal(bill(8, { reasoningTokens: null }).unpriced?.reason, 'count-unknown')
+    assert.equal(bill(2, { reasoningTokens: null }).totalNanos, 2_100_000n)
+    assert.equal(bill(8, { reasoningTokens: null, outputTokens: 0 }).totalNanos, 100_000n)
+  })
+
+  it('is in the largest bill that a budget holds', () => {
+    const price = priceAt(loadPriceBook(file(8)), { ...key, atMs: Date.UTC(2026, 5), promptTokens: 100 })
+    assert.equal(isUnpriced(price) ? null : largestCost(price, 100, 1000), 8_100_000n)
   })
 })

@@ -15,7 +15,14 @@ import { json, table } from '../output.ts'
 import { readPriceBook } from '../price-files.ts'
 import type { CommonOptions } from './open.ts'
 
-const rateNames = ['input', 'cacheRead', 'cacheWrite5m', 'cacheWrite1h', 'output'] as const satisfies (keyof Rates)[]
+const rateNames = [
+  'input',
+  'cacheRead',
+  'cacheWrite5m',
+  'cacheWrite1h',
+  'output',
+  'reasoning',
+] as const satisfies (keyof Rates)[]
 
 export interface PriceOptions extends CommonOptions {
   readonly date?: string

@@ -77,7 +77,7 @@ export class CatalogueBuilder {
    * of zero is left out: where hits or writes cost nothing extra the vendor bills them as something else.
    */
   add(given: CatalogueRecord, name: string): void {
-    const record = { ...given, rates: this.#withoutFreeCache(given.rates, name) }
+    const record = { ...given, rates: this.#withoutFreeCache(withoutSameReasoning(given.rates), name) }
     const { input, output } = record.rates
     if (input === undefined || output === undefined) return this.skip(name, 'no price for input or output')
     if (isZero(input) && isZero(output)) return this.skip(name, 'priced 0, which may mean free or unknown')
@@ -168,6 +168,7 @@ const rateNames = [
   ['cacheRead', 'cache_read'],
   ['cacheWrite5m', 'cache_write_5m'],
   ['cacheWrite1h', 'cache_write_1h'],
+  ['reasoning', 'reasoning'],
 ] as const
 
 // ---------------------------------------------------------------------------------------- reading sources
@@ -217,6 +218,12 @@ export function readRates(
     if (rate !== null) rates[ours] = rate
   }
   return rates
+}
+
+/** Most entries repeat the output price; only another one says something. */
+function withoutSameReasoning(rates: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
+  const { reasoning, ...others } = rates
+  return reasoning === undefined || reasoning === rates['output'] || isZero(reasoning) ? others : rates
 }
 
 export function isZero(rate: string): boolean {

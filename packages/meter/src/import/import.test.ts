@@ -120,7 +120,7 @@ describe('LiteLLM', () => {
     const imported = of({ m1: { ...chat, output_cost_per_reasoning_token: 1e-6, input_cost_per_audio_token: 1e-6 } })
     assert.deepEqual(
       imported.notCarried.map(({ what }) => what),
-      ['output_cost_per_reasoning_token', 'input_cost_per_audio_token'],
+      ['input_cost_per_audio_token'],
     )
     assert.ok(imported.sourceCannotSay.length > 0)
   })
@@ -171,7 +171,7 @@ describe('models.dev', () => {
     assert.equal(record.tiers?.[0]?.when.prompt_tokens_gt, 200_000)
   })
 
-  it('reports fast modes, audio and separate reasoning prices, and skips what has no cost', () => {
+  it('reports fast modes and audio, keeps a reasoning price of its own, and skips what has no cost', () => {
     const imported = of({
       m1: {
         cost: { input: 1, output: 2, reasoning: 3, input_audio: 4 },
@@ -180,10 +180,10 @@ describe('models.dev', () => {
       m2: {},
       m3: { cost: { input: 0, output: 0 } },
     })
-    assert.equal(imported.records.length, 1)
+    assert.deepEqual({ ...imported.records[0]?.rates }, { input: '1', output: '2', reasoning: '3' })
     assert.deepEqual(
       imported.notCarried.map(({ what }) => what),
-      ['a reasoning price apart from output', 'input_audio', 'price of mode fast'],
+      ['input_audio', 'price of mode fast'],
     )
     assert.equal(imported.skipped.length, 2)
   })

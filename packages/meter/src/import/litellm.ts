@@ -23,6 +23,7 @@ const rateFields = {
   cache_read: 'cache_read_input_token_cost',
   cache_write_5m: 'cache_creation_input_token_cost',
   cache_write_1h: 'cache_creation_input_token_cost_above_1hr',
+  reasoning: 'output_cost_per_reasoning_token',
 }
 
 /** A second spelling of the cache read rate. */

@@ -16,7 +16,13 @@ import {
 } from './catalogue.ts'
 import { catalogueVendors } from './vendor-names.ts'
 
-const rateFields = { input: 'input', output: 'output', cache_read: 'cache_read', cache_write_5m: 'cache_write' }
+const rateFields = {
+  input: 'input',
+  output: 'output',
+  cache_read: 'cache_read',
+  cache_write_5m: 'cache_write',
+  reasoning: 'reasoning',
+}
 const known = new Set([...Object.values(rateFields), 'tiers', 'context_over_200k'])
 
 export function importModelsDev(text: string, options: ImportOptions): CatalogueImport {
@@ -49,9 +55,7 @@ function addModel(
   const cost = asEntry(entry?.['cost'])
   if (cost === null) return builder.skip(name, 'no cost')
   const rates = readRates(cost, rateFields, perMillion)
-  if (cost['reasoning'] !== undefined && cost['reasoning'] !== cost['output'])
-    builder.loses(name, 'a reasoning price apart from output')
-  for (const field of Object.keys(cost)) if (!known.has(field) && field !== 'reasoning') builder.loses(name, field)
+  for (const field of Object.keys(cost)) if (!known.has(field)) builder.loses(name, field)
   const modes = asEntry(asEntry(entry?.['experimental'])?.['modes'])
   for (const mode of Object.keys(modes ?? {}))
     if (asEntry(modes?.[mode])?.['cost'] !== undefined) builder.loses(name, `price of mode ${mode}`)
