@@ -1,0 +1,8 @@
+/** Replay: the recorded tasks asked of candidates, with tools answered from the recording. */
+export { chooseReasoning } from './choose-reasoning.ts'
+export { adaptRequest, reasoningChoices, type AdaptedRequest, type ReasoningChoice } from './history.ts'
+export { AttemptJournal } from './journal.ts'
+export { replaySteps, type ReplayArm, type ReplayInput, type ReplayProgress, type ReplayResult } from './runner.ts'
+export { runSession, type SessionRun, type SessionRunOptions } from './session-run.ts'
+export { scoreStep, type StepScoring } from './score-step.ts'
+export { StubServer, type Served, type StubOptions } from './stub-server.ts'

@@ -1,0 +1,105 @@
+/**
+ * The attempts of a plan, one line of JSON each, written and flushed before the next case is counted as done.
+ *
+ * A key is (arm, replicate, case): resuming asks only what has no line. A line that a crash cut short is cut off at the
+ * next start; any other line that cannot be read is damage and is said, not skipped. One writer at a time.
+ */
+import { closeSync, existsSync, fdatasyncSync, ftruncateSync, openSync, readFileSync, writeSync } from 'node:fs'
+import { CrossingError } from '../errors.ts'
+import type { Attempt, Verdict } from '../records/index.ts'
+
+export class AttemptJournal {
+  readonly #file: number
+  readonly #attempts = new Map<string, Attempt>()
+  #offset = 0
+
+  /** @throws {CrossingError} CROSSING_DAMAGED, CROSSING_STORAGE, CROSSING_CONFLICT when it belongs to another plan. */
+  constructor(path: string, planHash: string) {
+    const existed = existsSync(path)
+    try {
+      this.#file = openSync(path, existed ? 'r+' : 'wx+', 0o600)
+      if (existed) this.#read(path, planHash)
+    } catch (error) {
+      if (error instanceof CrossingError) throw error
+      throw new CrossingError('CROSSING_STORAGE', `The journal ${path} cannot be used: ${(error as Error).message}`, {
+        cause: error,
+      })
+    }
+    if (this.#offset === 0) this.#write(JSON.stringify({ format: 'portolan-attempts', version: 1, planHash }))
+  }
+
+  get attempts(): readonly Attempt[] {
+    return [...this.#attempts.values()]
+  }
+
+  has(arm: string, replicate: number, caseId: string): boolean {
+    return this.#attempts.has(keyOf({ arm, replicate, caseId }))
+  }
+
+  /** Durable when it returns. @throws {CrossingError} CROSSING_CONFLICT when this attempt stands already. */
+  append(attempt: Attempt): void {
+    const key = keyOf(attempt)
+    if (this.#attempts.has(key))
+      throw new CrossingError('CROSSING_CONFLICT', `Case ${attempt.caseId} was asked of ${attempt.arm} already.`)
+    this.#write(JSON.stringify(attempt, (_name, value: unknown) => (typeof value === 'bigint' ? `${value}n` : value)))
+    this.#attempts.set(key, attempt)
+  }
+
+  close(): void {
+    closeSync(this.#file)
+  }
+
+  #write(line: string): void {
+    const bytes = Buffer.from(`${line}\n`)
+    let written = 0
+    while (written < bytes.length)
+      written += writeSync(this.#file, bytes, written, bytes.length - written, this.#offset + written)
+    fdatasyncSync(this.#file)
+    this.#offset += bytes.length
+  }
+
+  #read(path: string, planHash: string): void {
+    const bytes = readFileSync(path)
+    const end = bytes.lastIndexOf(0x0a) + 1
+    if (end < bytes.length) ftruncateSync(this.#file, end)
+    this.#offset = end
+    for (const [index, line] of bytes.subarray(0, end).toString('utf8').split('\n').slice(0, -1).entries()) {
+      const value = parsed(line)
+      if (value === null)
+        throw new CrossingError('CROSSING_DAMAGED', `Line ${index + 1} of the journal ${path} cannot be read.`)
+      if (index === 0) {
+        const other = (value as { planHash?: unknown }).planHash
+        if (other !== planHash)
+          throw new CrossingError(
+            'CROSSING_CONFLICT',
+            `The journal ${path} belongs to another version of the plan (${String(other)}). Start a new one, or take up that version.`,
+          )
+      } else this.#attempts.set(keyOf(value as Attempt), withMoney(value as Attempt))
+    }
+  }
+}
+
+function keyOf({ arm, replicate, caseId }: Pick<Attempt, 'arm' | 'replicate' | 'caseId'>): string {
+  return `${arm}\0${replicate}\0${caseId}`
+}
+
+function parsed(line: string): object | null {
+  try {
+    const value: unknown = JSON.parse(line)
+    return typeof value === 'object' && value !== null ? value : null
+  } catch {
+    return null
+  }
+}
+
+function withMoney(attempt: Attempt): Attempt {
+  const verdicts = attempt.verdicts.map((verdict): Verdict =>
+    verdict.cost === null ? verdict : { ...verdict, cost: { ...verdict.cost, nanos: nanos(verdict.cost.nanos) } },
+  )
+  return { ...attempt, costNanos: attempt.costNanos === null ? null : nanos(attempt.costNanos), verdicts }
+}
+
+/** `123n`: money never passes through a float. */
+function nanos(value: unknown): bigint {
+  return BigInt(String(value).replace(/n$/, ''))
+}

@@ -1,0 +1,157 @@
+/**
+ * The same cases asked of every arm, in an order that is fair to all: cases in a seeded order, arms taking turns in
+ * going first (A B, B A), so that load and price windows fall on each alike.
+ *
+ * Every attempt is in the journal before the next is counted; what stands there is never asked again. A run stops
+ * before an attempt when the cap is reached, so it is passed at most by the attempts in flight.
+ */
+import type { UsageRecord } from '@portolan/meter'
+import type { AskEndpoint } from '../endpoint/endpoint.ts'
+import type { EgressPermit } from '../plan/egress.ts'
+import type { Attempt, AttemptTurn, Case, Exchange, Verdict } from '../records/index.ts'
+import { caseOutcome } from '../scoring/index.ts'
+import { seededRandom } from '../statistics/random.ts'
+import { askArm, type RetryPolicy } from './ask-arm.ts'
+import { adaptRequest, type ReasoningChoice } from './history.ts'
+import type { AttemptJournal } from './journal.ts'
+
+export interface ReplayArm {
+  /** `Arm.name` of the plan; `aa` for the incumbent asked again. */
+  readonly name: string
+  readonly ask: AskEndpoint
+  readonly reasoning: ReasoningChoice
+  readonly settings: Readonly<Record<string, unknown>>
+  /** Null: not priced. */
+  readonly priceOf: (usage: UsageRecord, atMs: number) => bigint | null
+  /** Proof that this arm may be sent recorded data. */
+  readonly permit: EgressPermit
+}
+
+export interface ReplayInput {
+  readonly runIdOf: (arm: string, replicate: number) => string
+  readonly arms: readonly ReplayArm[]
+  readonly cases: readonly Case[]
+  readonly replicates: number
+  readonly exchangeOf: (test: Case) => Exchange
+  /** Scores one answer of `step` mode against the recorded one. */
+  readonly score: (test: Case, recorded: Exchange, turn: AttemptTurn) => Promise<readonly Verdict[]>
+  readonly journal: AttemptJournal
+  readonly seed: number
+  readonly concurrency: number
+  readonly currency: string
+  /** Null: none. */
+  readonly spendCapNanos: bigint | null
+  readonly retries: RetryPolicy
+  readonly now: () => number
+  readonly signal?: AbortSignal
+  readonly onAttempt?: (attempt: Attempt, progress: ReplayProgress) => void
+}
+
+export interface ReplayProgress {
+  /** Of all arms and replicates, earlier runs included. */
+  readonly done: number
+  readonly all: number
+  readonly spentNanos: bigint
+  readonly unpriced: number
+}
+
+export interface ReplayResult extends ReplayProgress {
+  readonly state: 'finished' | 'stopped-by-cap' | 'interrupted'
+}
+
+interface Job {
+  readonly arm: ReplayArm
+  readonly replicate: number
+  readonly test: Case
+}
+
+/** Step mode: each recorded exchange asked again with its recorded history. */
+export async function replaySteps(input: ReplayInput): Promise<ReplayResult> {
+  const all = jobsOf(input)
+  const open = all.filter(({ arm, replicate, test }) => !input.journal.has(arm.name, replicate, test.id))
+  const counted = new Set(all.map(({ arm, replicate, test }) => `${arm.name}\0${replicate}\0${test.id}`))
+  const earlier = input.journal.attempts.filter(({ arm, replicate, caseId }) =>
+    counted.has(`${arm}\0${replicate}\0${caseId}`),
+  )
+  let spentNanos = earlier.reduce((sum, { costNanos }) => sum + (costNanos ?? 0n), 0n)
+  let unpriced = earlier.filter(({ costNanos }) => costNanos === null).length
+  let done = earlier.length
+  let capped = false
+  let next = 0
+  const worker = async (): Promise<void> => {
+    while (next < open.length && input.signal?.aborted !== true) {
+      if (input.spendCapNanos !== null && spentNanos >= input.spendCapNanos) {
+        capped = true
+        return
+      }
+      const job = open[next++]!
+      const attempt = await attemptOf(job, input)
+      input.journal.append(attempt)
+      spentNanos += attempt.costNanos ?? 0n
+      if (attempt.costNanos === null) unpriced++
+      done++
+      input.onAttempt?.(attempt, { done, all: all.length, spentNanos, unpriced })
+    }
+  }
+  await Promise.all(Array.from({ length: Math.max(1, input.concurrency) }, worker))
+  const state = done === all.length ? 'finished' : capped ? 'stopped-by-cap' : 'interrupted'
+  return { state, done, all: all.length, spentNanos, unpriced }
+}
+
+function jobsOf({ arms, cases, replicates, seed }: ReplayInput): Job[] {
+  const random = seededRandom(seed)
+  const shuffled = [...cases]
+  for (let i = shuffled.length - 1; i > 0; i--) {
+    const j = Math.floor(random() * (i + 1))
+    ;[shuffled[i], shuffled[j]] = [shuffled[j]!, shuffled[i]!]
+  }
+  const jobs: Job[] = []
+  for (let replicate = 0; replicate < replicates; replicate++)
+    for (const [index, test] of shuffled.entries()) {
+      const turn = arms.map((_, i) => arms[(i + index + replicate) % arms.length]!)
+      for (const arm of turn) jobs.push({ arm, replicate, test })
+    }
+  return jobs
+}
+
+async function attemptOf({ arm, replicate, test }: Job, input: ReplayInput): Promise<Attempt> {
+  const startedAtMs = input.now()
+  const recorded = input.exchangeOf(test)
+  const frame = {
+    runId: input.runIdOf(arm.name, replicate),
+    caseId: test.id,
+    arm: arm.name,
+    replicate,
+    divergence: null,
+    startedAtMs,
+    currency: input.currency,
+  }
+  const missing = (code: string, message: string): Attempt => ({
+    ...frame,
+    outcome: 'unscored',
+    reason: { code, message },
+    turns: [],
+    calls: 0,
+    costNanos: 0n,
+    verdicts: [],
+  })
+  if (recorded.content === null) return missing('no-content', 'The recording no longer holds what was asked.')
+  const adapted = adaptRequest(recorded.content.request, arm.reasoning, arm.settings)
+  if (adapted.unscored !== null)
+    return missing(adapted.unscored, 'The request uses a tool that its supplier runs; nobody else can repeat that.')
+  const { turn, calls } = await askArm(arm.ask, adapted.request, input.retries)
+  const stepTurn: AttemptTurn = { ...turn, stubs: [] }
+  const verdicts = await input.score(test, recorded, stepTurn)
+  // Refused by the arm before anything was generated costs nothing; an answer without usage is not known.
+  const costNanos =
+    turn.response === null ? (turn.httpStatus === null ? null : 0n) : arm.priceOf(turn.usage, startedAtMs)
+  return {
+    ...frame,
+    outcome: turn.error !== null ? 'error' : caseOutcome(verdicts),
+    reason: turn.error,
+    turns: [stepTurn],
+    calls,
+    costNanos,
+    verdicts,
+  }
+}
