@@ -220,6 +220,13 @@ describe('a schema', () => {
       $ref: '#/$defs/x',
     }
     const wide = { enum: Array.from({ length: 4000 }, (_, at) => `value ${at}`) }
+    const chained = Object.fromEntries(
+      Array.from({ length: 9000 }, (_, at) => [
+        `d${at}`,
+        at === 0 ? { type: 'null' } : { type: 'array', items: { $ref: `#/$defs/d${at - 1}` }, minItems: 1 },
+      ]),
+    )
+    const backwards = { $defs: chained, anyOf: Object.keys(chained).map((name) => ({ $ref: `#/$defs/${name}` })) }
     const repeats = { type: 'string', pattern: '^((a{1,50}b?){1,50}c?){1,50}$' }
     for (const schema of [
       deep,
@@ -227,6 +234,7 @@ describe('a schema', () => {
       ambiguous,
       wide,
       repeats,
+      backwards,
       { enum: Array.from({ length: 200_000 }, (_, at) => at) },
     ]) {
       const from = performance.now()
@@ -237,6 +245,23 @@ describe('a schema', () => {
       }
       assert.ok(performance.now() - from < 4000)
     }
+  })
+
+  it('offers every one of thousands of listed values, of a thousand members and of as many tools', () => {
+    const values = Array.from({ length: 4000 }, (_, at) => `value ${at * 7}`)
+    const listed = acceptor({ enum: [...values, 3, { a: 1 }] })
+    assert.ok([...values.map((value) => JSON.stringify(value)), '3', '{"a": 1}'].every((text) => listed(text)))
+    assert.ok(!listed('"value 1"') && !listed('"value "'))
+    const names = Array.from({ length: 1000 }, (_, at) => `m${at}`)
+    const wide = acceptor({
+      type: 'object',
+      properties: Object.fromEntries(names.map((name) => [name, { type: 'null' }])),
+    })
+    for (const name of names) assert.ok(wide(`{"${name}":null}`), name)
+    assert.ok(wide(`{${names.map((name) => `"${name}":null`).join()}}`))
+    const many = names.map((name) => ({ name, parameters: {}, strict: false }))
+    const matcher = constraints.start({ ...tools, tools: many }, 'text', '\n\n<')
+    assert.ok(matcher.allows(tokenizer.specialId(specialTokens.dsml)))
   })
 
   it('closes in time: required members are written even by a model that babbles', () => {

@@ -99,7 +99,11 @@ export class Constraints {
     const json = new JsonGrammar(terms, constraint.limits ?? noLimits)
     const text = terms.run(freeText(this.#banned([])), textStart)
     const body = this.#body(constraint, json, text)
-    terms.settle(json.rules)
+    if (!terms.settle(json.rules))
+      throw new EngineError(
+        'ENGINE_SCHEMA_TOO_LARGE',
+        'The schemas of a request refer to each other too much to be held to.',
+      )
     const whole = opens === 'text' ? body : terms.sequence(this.#thought(constraint), this.#thinkEnd, body)
     if (terms.least(whole) === Infinity)
       throw new EngineError(

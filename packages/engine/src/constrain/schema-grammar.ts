@@ -115,7 +115,13 @@ export class SchemaGrammar {
   /** Values of one plain form. */
   #form(form: Schema): Term {
     const listed = this.#listed(form)
-    if (listed !== null) return this.#terms.either(...listed.map((value) => this.#json.exactly(value)))
+    if (listed !== null) {
+      const isPlainValue = (value: unknown): boolean => typeof value !== 'object' || value === null
+      return this.#terms.either(
+        this.#terms.oneOf(listed.filter(isPlainValue).map(jsonSymbols)),
+        ...listed.filter((value) => !isPlainValue(value)).map((value) => this.#json.exactly(value)),
+      )
+    }
     if (form.type === undefined && Object.keys(form).length === 0) return this.#json.anyValue
     return this.#terms.either(...typesOf(form).map((type) => this.#typed(type, form)))
   }
@@ -141,10 +147,8 @@ export class SchemaGrammar {
     const listed = this.#listed(form)
     if (listed !== null) {
       const spelled = listed.filter((value) => spelling === 'json' || isPlain(value as string))
-      return this.#terms.either(
-        ...spelled.map((value) =>
-          this.#terms.literal(spelling === 'raw' ? symbolsOf((value as string).toWellFormed()) : jsonSymbols(value)),
-        ),
+      return this.#terms.oneOf(
+        spelled.map((value) => (spelling === 'raw' ? symbolsOf((value as string).toWellFormed()) : jsonSymbols(value))),
       )
     }
     if (form.type === 'string') return this.#string(form, spelling)

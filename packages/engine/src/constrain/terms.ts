@@ -60,6 +60,8 @@ export class Term {
 /** Readings held open at once; of more, the first stay. What is dropped only narrows the language. */
 const maximumChoices = 512
 const flattenedChoices = 96
+/** Rules looked at while their shortest texts are found. */
+const mostSettling = 1_000_000
 const idFactor = 2 ** 26
 
 export class Terms {
@@ -129,21 +131,31 @@ export class Terms {
   }
 
   either(...terms: readonly Term[]): Term {
-    const gathered = new Set<Term>()
-    for (const term of terms) this.#gather(term, gathered)
-    if (gathered.size === 0) return this.nothing
-    const members = this.#factored(this.#joined([...gathered]))
-    if (members.length === 1) return members[0]!
-    const kept = members.length > maximumChoices ? members.slice(0, maximumChoices) : members
-    kept.sort((a, b) => a.id - b.id)
-    return this.#intern(`o${kept.map(({ id }) => id).join(',')}`, () => {
-      const term = this.#make(
-        'alternatives',
-        kept.some(({ nullable }) => nullable),
-      )
-      term.choices = kept
-      return term
-    })
+    const members = this.#members(terms)
+    if (members.length <= maximumChoices) return this.#choice(members)
+    // In groups, so that none is lost: what is dropped are readings of one text, never what a grammar offers.
+    const groups = Array.from({ length: Math.ceil(members.length / flattenedChoices) }, (_, at) =>
+      this.#choice(members.slice(at * flattenedChoices, (at + 1) * flattenedChoices)),
+    )
+    return this.either(...groups)
+  }
+
+  /** One of the texts, their common beginnings read once. */
+  oneOf(texts: readonly string[]): Term {
+    const byFirst = new Map<string, string[]>()
+    for (const text of new Set(texts)) {
+      const group = byFirst.get(text.slice(0, 1))
+      if (group === undefined) byFirst.set(text.slice(0, 1), [text])
+      else group.push(text)
+    }
+    return this.either(
+      ...[...byFirst.values()].map((group) => {
+        const [only] = group
+        if (group.length === 1) return this.literal(only!)
+        const shared = commonBeginning(group)
+        return this.sequence(this.literal(shared), this.oneOf(group.map((text) => text.slice(shared.length))))
+      }),
+    )
   }
 
   optional(term: Term): Term {
@@ -213,7 +225,9 @@ export class Terms {
         return term.first!.nullable ? this.either(after, this.step(term.rest!, symbol)) : after
       }
       case 'alternatives':
-        return this.either(...term.choices.map((choice) => this.step(choice, symbol)))
+        return this.#choice(
+          this.#members(term.choices.map((choice) => this.step(choice, symbol))).slice(0, maximumChoices),
+        )
       case 'repeat': {
         const after = this.step(term.first!, symbol)
         if (after === this.nothing) return after
@@ -234,10 +248,13 @@ export class Terms {
     return term.least
   }
 
-  /** Finds the shortest text of every rule. Call once they all have their bodies. */
-  settle(rules: readonly Rule[]): void {
+  /** Finds the shortest text of every rule. Call once they all have their bodies. False: it would take too long. */
+  settle(rules: readonly Rule[]): boolean {
+    let left = mostSettling
     for (let hasChanged = true; hasChanged;) {
       hasChanged = false
+      left -= rules.length
+      if (left < 0) return false
       const known = new Map<Term, number>()
       const of = (term: Term): number => {
         const found = term.least >= 0 ? term.least : known.get(term)
@@ -254,6 +271,7 @@ export class Terms {
         hasChanged = true
       }
     }
+    return true
   }
 
   /** A shortest text of `term`, as symbols. */
@@ -326,6 +344,26 @@ export class Terms {
     return term
   }
 
+  #members(terms: readonly Term[]): Term[] {
+    const gathered = new Set<Term>()
+    for (const term of terms) this.#gather(term, gathered)
+    return this.#factored(this.#joined([...gathered]))
+  }
+
+  #choice(members: readonly Term[]): Term {
+    if (members.length === 0) return this.nothing
+    if (members.length === 1) return members[0]!
+    const sorted = [...members].sort((a, b) => a.id - b.id)
+    return this.#intern(`o${sorted.map(({ id }) => id).join(',')}`, () => {
+      const term = this.#make(
+        'alternatives',
+        sorted.some(({ nullable }) => nullable),
+      )
+      term.choices = sorted
+      return term
+    })
+  }
+
   #gather(term: Term, into: Set<Term>): void {
     if (term === this.nothing) return
     if (term.kind === 'alternatives' && into.size + term.choices.length <= flattenedChoices)
@@ -354,6 +392,13 @@ export class Terms {
     }
     return [...shared]
   }
+}
+
+function commonBeginning(texts: readonly string[]): string {
+  const [first = ''] = texts
+  let length = texts.reduce((least, text) => Math.min(least, text.length), first.length)
+  for (const text of texts) while (!text.startsWith(first.slice(0, length))) length--
+  return first.slice(0, length)
 }
 
 function leastOf(term: Term, of: (inner: Term) => number): number {
