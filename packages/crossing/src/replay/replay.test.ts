@@ -422,7 +422,7 @@ describe('a session driven by the candidate', () => {
       'premature-stop',
     )
     assert.equal(await kindOf(() => [search]), 'loop')
-    assert.equal(await kindOf((request) => (request.items.length < 6 ? parrot(request) : [refund])), 'extra-call')
+    assert.equal(await kindOf((request) => (request.items.length < 5 ? parrot(request) : [refund])), 'extra-call')
   })
 
   it('goes on after a miss where that is wanted, with an error as the result', async () => {
