@@ -35,6 +35,8 @@ const routed: ReadonlySet<string> = new Set([
   'max_completion_tokens',
   'max_output_tokens',
   'n',
+  'best_of',
+  'prompt',
 ])
 
 /** Above this a same-protocol body is not parsed. */
@@ -120,10 +122,14 @@ export class Inbound {
     return bounds.length === 0 ? null : Math.max(...(bounds as number[]))
   }
 
-  /** How many answers are asked for (Chat `n`). */
+  /** How many answers are generated: Chat's `n`; of text completions `best_of`, and each of several prompts. */
   get choices(): number {
-    const choices = this.#member('n')
-    return typeof choices === 'number' && choices > 1 ? Math.ceil(choices) : 1
+    const wanted = ['n', 'best_of'].map((name) => this.#member(name))
+    const each = Math.max(1, ...wanted.filter((value) => typeof value === 'number'))
+    const prompt = this.#member('prompt')
+    // An array of numbers is one prompt, in tokens.
+    const prompts = Array.isArray(prompt) && typeof prompt[0] !== 'number' ? Math.max(1, prompt.length) : 1
+    return Math.ceil(each) * prompts
   }
 
   session(keyId: string): string {

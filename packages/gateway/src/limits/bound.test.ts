@@ -88,6 +88,16 @@ describe('the bound of a prompt', () => {
     assert.ok(tokens >= Buffer.byteLength(text) && tokens < bytesBound(chat(text)).tokens)
   })
 
+  it('multiplies the answer by everything that is generated, whether or not it is returned', () => {
+    const choices = (more: object): number => inbound({ model: 'm', ...more }).choices
+    assert.equal(choices({}), 1)
+    assert.equal(choices({ n: 3 }), 3)
+    assert.equal(choices({ n: 2, best_of: 5 }), 5)
+    assert.equal(choices({ prompt: ['a', 'b', 'c'], n: 2 }), 6)
+    assert.equal(choices({ prompt: [1, 2, 3] }), 1)
+    assert.equal(choices({ n: -1, best_of: 'x', prompt: [] }), 1)
+  })
+
   it('counts what templates say about tools, and pictures behind links', () => {
     assert.ok(bytesBound(chat('x', { tools: [] })).tokens >= 1024)
     const linked = chat([{ type: 'image_url', image_url: { url: 'https://x.example/a.png' } }])
