@@ -1,4 +1,4 @@
-/** The subcommands of `portolan check` and their options; the work is loaded when it is called. */
+/** The subcommands of `portolan check` and `portolan replay`; the work is loaded when it is called. */
 import { InvalidArgumentError, Option, type Command } from 'commander'
 
 type Describe = (command: Command, description: string, example: string) => Command
@@ -36,6 +36,21 @@ export function checkCommands(program: Command, add: Describe): void {
     .addOption(new Option('--repeats <count>', 'prompts for each length, depth and task').argParser(positive))
     .option('--tokenizer <file>', "the target's tokenizer.json: exact lengths, and facts at block edges")
     .action(async (options) => (await import('./check.ts')).checkLongContext(options))
+}
+
+export function replayCommands(program: Command, add: Describe): void {
+  const replay = program.command('replay').description('Ask the recorded tasks of a plan of every arm.')
+  add(
+    replay.command('run').argument('[file]', 'plan file', 'plan.yaml'),
+    'Step mode: each recorded exchange asked again. A stopped run goes on where it stood.',
+    'portolan replay run plan.yaml --budget 25USD',
+  )
+    .addOption(
+      new Option('--pilot <cases>', 'a draft: only so many cases, and the result for `plan pilot`').argParser(positive),
+    )
+    .option('--budget <amount>', "stop there, instead of at the plan's cap")
+    .addOption(new Option('--timeout <seconds>', 'for one answer').argParser(positive).default(600))
+    .action(async (file: string, options) => (await import('./replay.ts')).runReplay(file, options))
 }
 
 function target(command: Command): Command {

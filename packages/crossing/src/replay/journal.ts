@@ -1,20 +1,33 @@
 /**
- * The attempts of a plan, one line of JSON each, written and flushed before the next case is counted as done.
+ * The attempts of a plan, one line each, encrypted, written and flushed before the next case is counted as done.
  *
+ * A line is base64 of nonce, tag and AES-256-GCM of the attempt's JSON, bound to the plan: attempts repeat what was
+ * recorded, so they are kept no more openly than the recording.
  * A key is (arm, replicate, case): resuming asks only what has no line. A line that a crash cut short is cut off at the
  * next start; any other line that cannot be read is damage and is said, not skipped. One writer at a time.
  */
+import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto'
 import { closeSync, existsSync, fdatasyncSync, ftruncateSync, openSync, readFileSync, writeSync } from 'node:fs'
 import { CrossingError } from '../errors.ts'
 import type { Attempt, Verdict } from '../records/index.ts'
 
+const nonceBytes = 12
+const tagBytes = 16
+
 export class AttemptJournal {
   readonly #file: number
   readonly #attempts = new Map<string, Attempt>()
+  readonly #planHash: string
+  readonly #key: Uint8Array
   #offset = 0
 
-  /** @throws {CrossingError} CROSSING_DAMAGED, CROSSING_STORAGE, CROSSING_CONFLICT when it belongs to another plan. */
-  constructor(path: string, planHash: string) {
+  /**
+   * @param key 32 bytes, the same for every run of the plan
+   * @throws {CrossingError} CROSSING_DAMAGED, CROSSING_STORAGE, CROSSING_CONFLICT when it belongs to another plan.
+   */
+  constructor(path: string, planHash: string, key: Uint8Array) {
+    this.#planHash = planHash
+    this.#key = key
     const existed = existsSync(path)
     try {
       this.#file = openSync(path, existed ? 'r+' : 'wx+', 0o600)
@@ -41,7 +54,8 @@ export class AttemptJournal {
     const key = keyOf(attempt)
     if (this.#attempts.has(key))
       throw new CrossingError('CROSSING_CONFLICT', `Case ${attempt.caseId} was asked of ${attempt.arm} already.`)
-    this.#write(JSON.stringify(attempt, (_name, value: unknown) => (typeof value === 'bigint' ? `${value}n` : value)))
+    const text = JSON.stringify(attempt, (_name, value: unknown) => (typeof value === 'bigint' ? `${value}n` : value))
+    this.#write(this.#seal(text))
     this.#attempts.set(key, attempt)
   }
 
@@ -58,15 +72,39 @@ export class AttemptJournal {
     this.#offset += bytes.length
   }
 
+  #seal(text: string): string {
+    const nonce = randomBytes(nonceBytes)
+    const cipher = createCipheriv('aes-256-gcm', this.#key, nonce).setAAD(Buffer.from(this.#planHash))
+    const sealed = Buffer.concat([cipher.update(text, 'utf8'), cipher.final()])
+    return Buffer.concat([nonce, cipher.getAuthTag(), sealed]).toString('base64')
+  }
+
+  /** Null: not written under this key for this plan, or changed. */
+  #open(line: string): string | null {
+    const bytes = Buffer.from(line, 'base64')
+    if (bytes.length < nonceBytes + tagBytes) return null
+    const cipher = createDecipheriv('aes-256-gcm', this.#key, bytes.subarray(0, nonceBytes))
+      .setAAD(Buffer.from(this.#planHash))
+      .setAuthTag(bytes.subarray(nonceBytes, nonceBytes + tagBytes))
+    try {
+      return cipher.update(bytes.subarray(nonceBytes + tagBytes), undefined, 'utf8') + cipher.final('utf8')
+    } catch {
+      return null
+    }
+  }
+
   #read(path: string, planHash: string): void {
     const bytes = readFileSync(path)
     const end = bytes.lastIndexOf(0x0a) + 1
     if (end < bytes.length) ftruncateSync(this.#file, end)
     this.#offset = end
     for (const [index, line] of bytes.subarray(0, end).toString('utf8').split('\n').slice(0, -1).entries()) {
-      const value = parsed(line)
+      const value = parsed(index === 0 ? line : this.#open(line))
       if (value === null)
-        throw new CrossingError('CROSSING_DAMAGED', `Line ${index + 1} of the journal ${path} cannot be read.`)
+        throw new CrossingError(
+          'CROSSING_DAMAGED',
+          `Line ${index + 1} of the journal ${path} was changed, or was written under another recording key.`,
+        )
       if (index === 0) {
         const other = (value as { planHash?: unknown }).planHash
         if (other !== planHash)
@@ -83,7 +121,8 @@ function keyOf({ arm, replicate, caseId }: Pick<Attempt, 'arm' | 'replicate' | '
   return `${arm}\0${replicate}\0${caseId}`
 }
 
-function parsed(line: string): object | null {
+function parsed(line: string | null): object | null {
+  if (line === null) return null
   try {
     const value: unknown = JSON.parse(line)
     return typeof value === 'object' && value !== null ? value : null

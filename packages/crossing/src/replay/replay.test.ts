@@ -30,6 +30,8 @@ import { scoreStep } from './score-step.ts'
 import { runSession, type SessionRunOptions } from './session-run.ts'
 import { StubServer } from './stub-server.ts'
 
+/** Of no secret. */
+const key = Buffer.alloc(32, 5)
 const folder = mkdtempSync(join(tmpdir(), 'portolan-replay-'))
 const runner = new IsolatedRunner()
 after(async () => {
@@ -37,7 +39,7 @@ after(async () => {
   rmSync(folder, { recursive: true })
 })
 let journals = 0
-const newJournal = (): AttemptJournal => new AttemptJournal(join(folder, `${++journals}.jsonl`), 'plan-1')
+const newJournal = (): AttemptJournal => new AttemptJournal(join(folder, `${++journals}.jsonl`), 'plan-1', key)
 
 const tools = [
   tool('search', { query: { type: 'string' }, limit: { type: 'integer', default: 10 } }),
@@ -232,7 +234,7 @@ describe('a run that is killed', () => {
     // What a crash in the middle of a line leaves behind.
     appendFileSync(journalPath, '{"runId":"run_new","caseId":"ca')
     assert.equal(await run(null), 'finished 300 300000')
-    const keys = new AttemptJournal(journalPath, 'plan-1').attempts.map(({ arm, caseId }) => `${arm} ${caseId}`)
+    const keys = new AttemptJournal(journalPath, 'plan-1', key).attempts.map(({ arm, caseId }) => `${arm} ${caseId}`)
     assert.equal(keys.length, 300)
     assert.equal(new Set(keys).size, 300)
     // Asked twice is at most what was in flight at the two kills, four each.
@@ -242,10 +244,10 @@ describe('a run that is killed', () => {
 
   it('refuses a journal of another version of the plan, and one that was changed', () => {
     const path = join(folder, 'other.jsonl')
-    new AttemptJournal(path, 'plan-1').close()
-    assert.throws(() => new AttemptJournal(path, 'plan-2'), { code: 'CROSSING_CONFLICT' })
+    new AttemptJournal(path, 'plan-1', key).close()
+    assert.throws(() => new AttemptJournal(path, 'plan-2', key), { code: 'CROSSING_CONFLICT' })
     appendFileSync(path, 'not json\n')
-    assert.throws(() => new AttemptJournal(path, 'plan-1'), { code: 'CROSSING_DAMAGED' })
+    assert.throws(() => new AttemptJournal(path, 'plan-1', key), { code: 'CROSSING_DAMAGED' })
   })
 
   it('keeps money exact', () => {
@@ -275,11 +277,20 @@ describe('a run that is killed', () => {
         },
       ],
     }
-    const journal = new AttemptJournal(path, 'p')
+    const journal = new AttemptJournal(path, 'p', key)
     journal.append(attempt)
     assert.throws(() => journal.append(attempt), { code: 'CROSSING_CONFLICT' })
     journal.close()
-    assert.deepEqual(new AttemptJournal(path, 'p').attempts, [attempt])
+    assert.deepEqual(new AttemptJournal(path, 'p', key).attempts, [attempt])
+  })
+
+  it('shows nothing of what was asked to somebody without the key', async () => {
+    const path = join(folder, 'sealed.jsonl')
+    const journal = new AttemptJournal(path, 'plan-1', key)
+    await replaySteps(input({ arms: [armOf('new', armAsk(parrot))], journal }))
+    journal.close()
+    assert.ok(!/refund|Refunded|order/.test(readFileSync(path, 'utf8')))
+    assert.throws(() => new AttemptJournal(path, 'plan-1', Buffer.alloc(32, 6)), { code: 'CROSSING_DAMAGED' })
   })
 })
 
