@@ -3,7 +3,15 @@
  * endpoint checks and the report. Each folder is one of these; this file is the package's whole public surface.
  */
 export * from './check/index.ts'
-export { askEndpoint, NoAnswer, NotSayable, type AskEndpoint, type Clocked, type Endpoint } from './endpoint/endpoint.ts'
+export * from './compare/index.ts'
+export {
+  askEndpoint,
+  NoAnswer,
+  NotSayable,
+  type AskEndpoint,
+  type Clocked,
+  type Endpoint,
+} from './endpoint/endpoint.ts'
 export { CrossingError, crossingErrors, type CrossingErrorCode } from './errors.ts'
 export { importers, type Importer } from './importers/index.ts'
 export * from './plan/index.ts'

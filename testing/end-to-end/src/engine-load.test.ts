@@ -73,9 +73,7 @@ describe('a long prompt', () => {
 
 describe('more than the engine takes on', () => {
   it('is a 429 of the door that says when to come again, and does not make the upstream ill', async () => {
-    const many = await Promise.all(
-      Array.from({ length: 16 }, (_, at) => chat('narrow', `${at} ${sentence.repeat(8)}`)),
-    )
+    const many = await Promise.all(Array.from({ length: 16 }, (_, at) => chat('narrow', `${at} ${sentence.repeat(8)}`)))
     const refused = many.filter(({ status }) => status === 429)
     assert.ok(refused.length >= 10 && many.length - refused.length >= 2, `${refused.length} refused`)
     for (const { headers, text } of refused) {

@@ -46,7 +46,11 @@ export class NoAnswer extends Error {
   /** Seconds until it may be asked again, where it said so. */
   readonly retryAfterSec: number | null
 
-  constructor(message: string, httpStatus: number | null, options?: ErrorOptions & { readonly retryAfterSec?: number | null }) {
+  constructor(
+    message: string,
+    httpStatus: number | null,
+    options?: ErrorOptions & { readonly retryAfterSec?: number | null },
+  ) {
     super(message, options)
     this.name = 'NoAnswer'
     this.httpStatus = httpStatus
@@ -91,7 +95,11 @@ const dialects: Readonly<Record<Protocol, Dialect>> = {
  * @param losses `strict`: a request that would lose anything is a NotSayable; `warn`: it is sent, and what was lost is told.
  * @param send `fetch`, or what a test puts in its place.
  */
-export function askEndpoint(endpoint: Endpoint, losses: Exclude<LossPolicy, 'silent'>, send: typeof fetch = fetch): AskEndpoint {
+export function askEndpoint(
+  endpoint: Endpoint,
+  losses: Exclude<LossPolicy, 'silent'>,
+  send: typeof fetch = fetch,
+): AskEndpoint {
   const adapter = adapterOf(endpoint.protocol)
   const url = endpoint.baseUrl.replace(/\/+$/, '').replace(/\/v1$/, '') + paths[endpoint.protocol]
   return async (request) => {
@@ -144,7 +152,8 @@ function written(endpoint: Endpoint, request: CanonicalRequest, report: Translat
     })
     return JSON.stringify(body)
   } catch (error) {
-    if (error instanceof WireError && error.code === 'WIRE_CANNOT_CARRY') throw new NotSayable(error.message, { cause: error })
+    if (error instanceof WireError && error.code === 'WIRE_CANNOT_CARRY')
+      throw new NotSayable(error.message, { cause: error })
     throw error
   }
 }
