@@ -10,7 +10,9 @@ import { KernelForward } from './kernel-forward/kernel-forward.ts'
 export interface ContextSpeed {
   /** A multiple of 128. */
   readonly contextTokens: number
+  /** The median, and the least of all tokens: what the machine does when nobody else uses it. */
   readonly decodeMsPerToken: number
+  readonly leastDecodeMs: number
   /** Of a piece of 128 tokens at this context. */
   readonly prefillTokensPerSec: number
   /** From blocks in memory to the logits of the next token. */
@@ -64,6 +66,7 @@ export function measureContexts(forward: Forward, options: MeasureOptions): Cont
     const speed = {
       contextTokens,
       decodeMsPerToken: median(decoding),
+      leastDecodeMs: Math.min(...decoding),
       prefillTokensPerSec: (blockTokens / prefillMs) * 1000,
       resumedMs,
       computedMs: contextTokens <= options.computeUpTo ? computed(forward, contextTokens, piece) : null,
