@@ -1,0 +1,113 @@
+/**
+ * Attempts sorted by arm and case, and the cases that the plan left out before anybody looked.
+ *
+ * Replicates are averaged within their case first; a replicate that could not be scored is treated as the policy says.
+ * An exclusion rule is `case:ID`, `session:ID` or `tag:NAME`; any other rule excludes nothing and is reported as such.
+ */
+import type { Attempt, Case, Dataset, Plan } from '../records/index.ts'
+import type { MissingPolicy } from '../scoring/index.ts'
+
+export interface ExcludedCase {
+  readonly caseId: string
+  readonly rule: string
+  readonly reason: string
+}
+
+export interface CountedCases {
+  readonly cases: readonly Case[]
+  readonly excluded: readonly ExcludedCase[]
+  /** Rules of the plan that this program cannot read; they excluded nothing. */
+  readonly unreadRules: readonly string[]
+}
+
+export function countedCases(plan: Plan, dataset: Dataset): CountedCases {
+  const excluded: ExcludedCase[] = []
+  const readable = plan.exclusions.filter(({ rule }) => /^(case|session|tag):./.test(rule))
+  const cases = dataset.cases.filter((test) => {
+    const hit = readable.find(({ rule }) => excludes(rule, test))
+    if (hit) excluded.push({ caseId: test.id, rule: hit.rule, reason: hit.reason })
+    return hit === undefined
+  })
+  const unreadRules = plan.exclusions.filter((one) => !readable.includes(one)).map(({ rule }) => rule)
+  return { cases, excluded, unreadRules }
+}
+
+function excludes(rule: string, test: Case): boolean {
+  const colon = rule.indexOf(':')
+  const value = rule.slice(colon + 1)
+  if (rule.startsWith('case:')) return test.id === value
+  if (rule.startsWith('session:')) return test.sessionId === value
+  return test.tags.includes(value)
+}
+
+/** By arm, then by case; replicates in order. Attempts at cases that do not count are not in it. */
+export class ArmCases {
+  readonly #byArm = new Map<string, Map<string, Attempt[]>>()
+
+  constructor(attempts: readonly Attempt[], cases: readonly Case[]) {
+    const counted = new Set(cases.map(({ id }) => id))
+    for (const attempt of attempts) {
+      if (!counted.has(attempt.caseId)) continue
+      let byCase = this.#byArm.get(attempt.arm)
+      if (!byCase) this.#byArm.set(attempt.arm, (byCase = new Map()))
+      const same = byCase.get(attempt.caseId)
+      if (same) same.push(attempt)
+      else byCase.set(attempt.caseId, [attempt])
+    }
+    for (const byCase of this.#byArm.values())
+      for (const same of byCase.values()) same.sort((a, b) => a.replicate - b.replicate)
+  }
+
+  has(arm: string): boolean {
+    return this.#byArm.has(arm)
+  }
+
+  of(arm: string, caseId: string): readonly Attempt[] {
+    return this.#byArm.get(arm)?.get(caseId) ?? []
+  }
+
+  all(arm: string): readonly Attempt[] {
+    return [...(this.#byArm.get(arm)?.values() ?? [])].flat()
+  }
+}
+
+/** Share of passing replicates; null: nothing there that the policy lets count. An `error` is a failure. */
+export function passShare(
+  attempts: readonly Attempt[],
+  missing: MissingPolicy,
+  side: 'candidate' | 'incumbent',
+): number | null {
+  let [passes, counted] = [0, 0]
+  for (const { outcome } of attempts) {
+    if (outcome === 'unscored' && missing === 'left-out') continue
+    counted++
+    if (outcome === 'pass') passes++
+    else if (outcome === 'unscored' && missing === 'against-candidate' && side === 'incumbent') passes++
+  }
+  return counted === 0 ? null : passes / counted
+}
+
+/** The same for one scorer instead of the whole case. */
+export function scorerShare(attempts: readonly Attempt[], scorer: string): number | null {
+  const verdicts = attempts.flatMap((attempt) => attempt.verdicts.filter((one) => one.scorer === scorer))
+  const scored = verdicts.filter(({ outcome }) => outcome !== 'unscored')
+  return scored.length === 0 ? null : scored.filter(({ outcome }) => outcome === 'pass').length / scored.length
+}
+
+/** Mean of the replicates' amounts; null as soon as one is not known: an average of the known ones would be a guess. */
+export function meanCostNanos(attempts: readonly Attempt[]): number | null {
+  let sum = 0
+  for (const { costNanos } of attempts) {
+    if (costNanos === null) return null
+    sum += Number(costNanos)
+  }
+  return attempts.length === 0 ? null : sum / attempts.length
+}
+
+export type ClockName = 'firstReasoningMs' | 'firstVisibleMs' | 'endMs'
+
+/** Mean over all turns of all replicates that have this clock; null: none has. */
+export function meanClockMs(attempts: readonly Attempt[], clock: ClockName): number | null {
+  const known = attempts.flatMap(({ turns }) => turns.map((turn) => turn.clocks[clock])).filter((ms) => ms !== null)
+  return known.length === 0 ? null : known.reduce((sum, ms) => sum + ms, 0) / known.length
+}
