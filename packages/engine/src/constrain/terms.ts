@@ -78,7 +78,7 @@ export class Terms {
   work = 0
 
   /** @param limit Terms remembered before all is forgotten; terms in use stay usable. */
-  constructor(limit = 200_000) {
+  constructor(limit = 100_000) {
     this.#limit = limit
     this.nothing = this.#make('nothing', false)
     this.nothing.least = Infinity

@@ -4,7 +4,8 @@
  *   node --conditions=source testing/end-to-end/src/soak/embedded.ts [seconds, default 20]
  *
  * Callers play tool loops, schemas and plain streams. Every answer that is waited for must end once, in its form;
- * at the end nothing may run or wait, every exchange has its row, hits are billed, and memory is what it was.
+ * at the end nothing may run or wait, every exchange has its row, hits are billed, and the heap is what it was. Resident
+ * memory, in which the engine's thread and its prefixes are, is printed.
  */
 import assert from 'node:assert/strict'
 import { DatabaseSync } from 'node:sqlite'
@@ -201,7 +202,8 @@ async function call(gateway: ChildGateway, at: number, until: number): Promise<v
 const megabytes = (bytes: number): number => Math.round(bytes / 1e6)
 
 const home = new ChildHome({
-  upstreams: { local: { kind: 'embedded' } },
+  // Little room for prefixes, so that what is meant to fill is full soon.
+  upstreams: { local: { kind: 'embedded', cache: { memoryBytes: 2 ** 24 } } },
   models: { [model]: { route: ['local'] } },
   log: { level: 'error' },
 })
@@ -219,7 +221,9 @@ try {
       readings.push({ resident: megabytes(rss), heap: megabytes(heapUsed) })
     }
   })()
-  await Promise.all([crowd, watch])
+  await Promise.all([crowd, watch]).catch((error: unknown) => {
+    throw new Error(`The gateway is gone: ${gateway.complaints() || faults.join('; ')}`, { cause: error })
+  })
   const complaints = gateway.complaints()
   assert.equal(await gateway.stop('SIGTERM'), 0)
   const { ids, statuses, sound } = home.ledger()
@@ -240,7 +244,9 @@ try {
   assert.ok(billed >= tally.hitTokens && tally.hitTokens > 0, 'hits are billed')
   const [first, last] = [readings[2]!, readings.at(-1)!]
   assert.ok(last.heap <= first.heap * 1.3 + 10, `heap ${first.heap} to ${last.heap} MB`)
-  console.log(`Flat, whole and billed: ${tally.exchanges} exchanges in ${seconds} s.`)
+  console.log(
+    `Whole and billed, heap flat, resident ${first.resident} to ${last.resident} MB: ${tally.exchanges} exchanges in ${seconds} s.`,
+  )
 } finally {
   home.close()
 }
