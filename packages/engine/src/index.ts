@@ -13,6 +13,7 @@ export { EngineError, engineErrors, type EngineErrorCode, type EngineErrorEntry 
 export { blockTokens, type BlockState, type Forward, type ForwardPiece, type ForwardSequence } from './forward.ts'
 export { KernelForward, type KernelForwardOptions } from './kernel-forward/kernel-forward.ts'
 export { measureContexts, measureReading, type ContextSpeed, type MeasureOptions } from './measure-forward.ts'
+export { measureStorage, type StorageMeasure } from './measure-storage.ts'
 export { openForward, type ForwardChoice, type OpenedForward } from './open-forward.ts'
 export { ReferenceForward } from './reference-forward.ts'
 export type { Job, JobEnd, JobEndCause } from './scheduler/job.ts'
