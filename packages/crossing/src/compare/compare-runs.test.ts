@@ -115,7 +115,7 @@ describe('comparing runs', () => {
       ],
     })
     const { counted } = compareRuns(excluding, dataset, old)
-    assert.equal(counted.excluded.length, 5 + 30)
+    assert.equal(counted.excluded.length, 5 + 10)
     assert.deepEqual(counted.unreadRules, ['whatever looks odd'])
     assert.equal(counted.cases.length + counted.excluded.length, 300)
   })

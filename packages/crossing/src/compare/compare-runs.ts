@@ -517,6 +517,9 @@ function comparisonOf(
     metric,
     slice,
     ...measuredAs,
+    // A single session has an interval without ends; of a difference of shares nothing lies beyond 1.
+    lower: Math.max(-1, measuredAs.lower),
+    upper: Number.isFinite(measuredAs.upper) ? measuredAs.upper : 1,
   }
 }
 

@@ -9,3 +9,15 @@ export {
   type RunComparison,
   type SensitivityReading,
 } from './compare-runs.ts'
+export {
+  costTable,
+  scenariosOf,
+  type Amount,
+  type ArmCost,
+  type ArmPricing,
+  type CostQuestion,
+  type CostScenario,
+  type CostTable,
+  type PriceBasis,
+  type Pricing,
+} from './cost-readings.ts'

@@ -30,7 +30,7 @@ export function syntheticDataset(): Dataset {
     seq: number % casesPerSession,
     mode: 'step',
     checks: [],
-    tags: ['model:old-model', number % 3 === 0 ? 'calls' : 'no-calls', ...(number % 10 === 0 ? ['structured'] : [])],
+    tags: ['model:old-model', number % 3 === 0 ? 'calls' : 'no-calls', ...(number % 30 === 10 ? ['structured'] : [])],
     severity: 'major',
     weight: 1,
     contentHash: 'sha256:0',

@@ -1,0 +1,368 @@
+/**
+ * Builds the report from what is stored: plan, dataset, runs, attempts, price book. No clock and no chance of its own,
+ * so that anybody who has the same data gets the same bytes.
+ */
+import { requireFrozen } from '../plan/index.ts'
+import { CrossingError } from '../errors.ts'
+import { ArmCases, meanClockMs, passShare, type ClockName } from '../compare/arm-cases.ts'
+import { compareRuns, costTable, floorArm, scenariosOf, type CostTable, type Pricing } from '../compare/index.ts'
+import type { Attempt, Case, Comparison, Dataset, Plan, Recording, Run } from '../records/index.ts'
+import { callsOf, criticalFailures, visibleText } from '../scoring/index.ts'
+import { wilsonInterval } from '../statistics/index.ts'
+import type { ArmFigures, CandidateReport, CaseRow, ReportCosts, ReportData } from './report-data.ts'
+
+export interface ReportInput {
+  readonly plan: Plan
+  readonly dataset: Dataset
+  readonly runs: readonly Run[]
+  readonly attempts: readonly Attempt[]
+  readonly recordings: readonly Pick<Recording, 'id' | 'level' | 'counts'>[]
+  /** First and last recorded request among the cases; null: not known. */
+  readonly window: { readonly firstAtMs: number; readonly lastAtMs: number } | null
+  readonly pricing: Pricing | null
+  /** What is left to spend, and what a month costs today. */
+  readonly budget: { readonly amountNanos: bigint; readonly monthlyNanos: bigint } | null
+  readonly longContext: readonly {
+    readonly arm: string
+    readonly effectiveTokens: number | null
+    readonly detail: string
+  }[]
+  /** The command that makes this report again. */
+  readonly reproduce: string
+}
+
+/** Longer answers are cut in the report; the store keeps them whole. */
+const mostAnswerCharacters = 4000
+const mostEvidenceCharacters = 2000
+
+/** @throws {CrossingError} CROSSING_BAD_PLAN for a draft or changed plan, CROSSING_CONFLICT for another plan's data. */
+export function buildReport(input: ReportInput): ReportData {
+  const plan = requireFrozen(input.plan)
+  const { dataset, attempts, pricing } = input
+  if (dataset.hash !== plan.dataset.hash)
+    throw new CrossingError('CROSSING_CONFLICT', `The plan is about dataset ${plan.dataset.hash}, not ${dataset.hash}.`)
+  for (const { id, planHash } of input.runs)
+    if (planHash !== plan.hash)
+      throw new CrossingError('CROSSING_CONFLICT', `Run ${id} was made under plan ${planHash}, not ${plan.hash}.`)
+  const read = compareRuns(plan, dataset, attempts)
+  const { counted } = read
+  const arms = new ArmCases(attempts, counted.cases)
+  const question = {
+    arms,
+    cases: counted.cases,
+    incumbent: plan.incumbent.name,
+    candidates: plan.candidates.map(({ name }) => name),
+    pricing,
+  }
+  const costs = scenariosOf(plan.prices, pricing).map((scenario) => costTable(question, scenario))
+  const names = [plan.incumbent.name, ...question.candidates, ...(arms.has(floorArm) ? [floorArm] : [])]
+  return wellFormed({
+    portolanReport: 1,
+    plan: {
+      id: plan.id,
+      version: plan.version,
+      name: plan.name,
+      hash: plan.hash,
+      incumbent: plan.incumbent.name,
+      incumbentModel: plan.incumbent.model,
+      mode: plan.replay.mode,
+      alpha: plan.alpha,
+      margin: plan.metrics.find(({ name, kind }) => name === 'quality' && kind === 'difference')?.margin ?? null,
+      seed: plan.replay.seed,
+      frozenAt: iso(plan.frozenAtMs),
+      plannedCases: plan.sampleSize.cases,
+      replicates: plan.sampleSize.replicates,
+      amendedAfterData: plan.amendedAfterData,
+      priceDay: plan.prices.asOf,
+      egress: plan.egress.map(({ processor, decision, by, on, data }) => ({ processor, decision, by, on, data })),
+    },
+    data: {
+      datasetId: dataset.id,
+      datasetHash: dataset.hash,
+      cases: counted.cases.length,
+      sessions: new Set(counted.cases.map(({ sessionId }) => sessionId)).size,
+      window: input.window && { from: iso(input.window.firstAtMs), until: iso(input.window.lastAtMs) },
+      recordings: input.recordings.map(({ id, level, counts: { exchanges, dropped, notSampled } }) => ({
+        id,
+        level,
+        exchanges,
+        dropped,
+        notSampled,
+      })),
+    },
+    currency: plan.replay.currency,
+    priceBook: pricing && { id: pricing.book.id, asOf: pricing.book.asOf },
+    candidates: plan.candidates.map((arm): CandidateReport => {
+      const mine = read.comparisons.filter(({ candidate }) => candidate === arm.name || candidate === floorArm)
+      const verdict = read.verdicts.find(({ candidate }) => candidate === arm.name)!
+      const isQuality = ({ metric, slice }: Comparison): boolean => metric === 'quality' && slice === null
+      const cost = mine.find(({ metric, candidate }) => metric === 'cost' && candidate === arm.name) ?? null
+      return {
+        name: arm.name,
+        model: arm.model,
+        upstream: arm.upstream,
+        verdict: verdict.verdict,
+        reason: verdict.reason,
+        gates: [...verdict.gates],
+        quality: mine.find(isQuality) ?? null,
+        otherComparisons: mine.filter((one) => one.slice === null && !isQuality(one)),
+        slices: mine.filter(({ slice }) => slice !== null),
+        sensitivity: read.sensitivity
+          .filter(({ candidate }) => candidate === arm.name)
+          .map(({ missing, comparison }) => ({ missing, comparison })),
+        notKnown: read.notKnown
+          .filter(({ candidate }) => candidate === arm.name)
+          .map(({ metric, why }) => ({ metric, why })),
+        criticalFailures: arms.all(arm.name).flatMap(({ caseId, replicate, verdicts }) =>
+          criticalFailures(verdicts).map(({ scorer, evidence }) => ({
+            caseId,
+            replicate,
+            scorer,
+            evidence: evidenceText(evidence),
+          })),
+        ),
+        budget: budgetOf(input, costs[0]!, arm.name, cost),
+      }
+    }),
+    arms: names.map((name) => armFigures(name, arms, counted.cases, input.runs)),
+    costs: costs.map(plainCosts),
+    longContext: input.longContext.map((row) => ({ ...row })),
+    cases: question.candidates.flatMap((name) => caseRows(name, plan.incumbent.name, arms, counted.cases)),
+    unscored: names.flatMap((arm) => unscoredRows(arm, arms)),
+    excluded: counted.excluded.map((row) => ({ ...row })),
+    unreadRules: [...counted.unreadRules],
+    reproduce: input.reproduce,
+    signatures: [],
+  })
+}
+
+/** Text of models and of tools may hold halves of surrogate pairs, which canonical JSON refuses. */
+function wellFormed(report: ReportData): ReportData {
+  const text = JSON.stringify(report, (_name, member: unknown) =>
+    typeof member === 'string' ? member.toWellFormed() : member,
+  )
+  return JSON.parse(text) as ReportData
+}
+
+// --------------------------------------------------------------------------------------------------- arms
+
+const clockNames: readonly (readonly [ArmFigures['clocks'][number]['clock'], ClockName])[] = [
+  ['first reasoning', 'firstReasoningMs'],
+  ['first visible', 'firstVisibleMs'],
+  ['total', 'endMs'],
+]
+
+function armFigures(arm: string, arms: ArmCases, cases: readonly Case[], allRuns: readonly Run[]): ArmFigures {
+  const runs = allRuns.filter((run) => run.arm === arm).sort((a, b) => a.replicate - b.replicate)
+  const attempts = cases.flatMap(({ id }) => arms.of(arm, id))
+  const outcomes = { pass: 0, fail: 0, error: 0, unscored: 0, missing: 0 }
+  for (const { outcome } of attempts) outcomes[outcome]++
+  outcomes.missing = cases.filter(({ id }) => arms.of(arm, id).length === 0).length
+  return {
+    arm,
+    outcomes,
+    clocks: clockNames.map(([clock, name]) => {
+      const values = cases.map(({ id }) => meanClockMs(arms.of(arm, id), name)).filter((ms) => ms !== null)
+      values.sort((a, b) => a - b)
+      return { clock, p50Ms: quantileOf(values, 0.5), p95Ms: quantileOf(values, 0.95), cases: values.length }
+    }),
+    scorers: scorerRows(attempts),
+    settings: settingsOf(runs),
+    reasoning: runs[0]?.adapter.reasoning ?? null,
+    adapterNotes: [...new Set(runs.flatMap(({ adapter }) => adapter.notes))],
+    runs: runs.map(({ id, replicate, state, startedAtMs }) => ({ id, replicate, state, startedAt: iso(startedAtMs) })),
+  }
+}
+
+/** Inverse of the empirical distribution, the mean of two neighbours where it is flat; null for none. */
+function quantileOf(sorted: readonly number[], q: number): number | null {
+  if (sorted.length === 0) return null
+  const place = q * sorted.length
+  const at = Math.ceil(place) - 1
+  return Number.isInteger(place) ? (sorted[at]! + (sorted[at + 1] ?? sorted[at]!)) / 2 : sorted[at]!
+}
+
+function scorerRows(attempts: readonly Attempt[]): ArmFigures['scorers'] {
+  const rows = new Map<string, { versions: Set<string>; pass: number; fail: number; unscored: number }>()
+  for (const { scorer, version, outcome } of attempts.flatMap(({ verdicts }) => verdicts)) {
+    const row = rows.get(scorer) ?? { versions: new Set<string>(), pass: 0, fail: 0, unscored: 0 }
+    rows.set(scorer, row)
+    row.versions.add(version)
+    row[outcome]++
+  }
+  return [...rows].sort(byName).map(([scorer, { versions, pass, fail, unscored }]) => {
+    const scored = pass + fail
+    const { lower, upper } = wilsonInterval(pass, scored)
+    return {
+      scorer,
+      versions: [...versions].sort(),
+      pass,
+      fail,
+      unscored,
+      rate: scored === 0 ? null : { rate: pass / scored, lower, upper },
+    }
+  })
+}
+
+function byName([a]: readonly [string, unknown], [b]: readonly [string, unknown]): number {
+  return a < b ? -1 : 1
+}
+
+function settingsOf(runs: readonly Run[]): ArmFigures['settings'] {
+  const rows = new Map<string, ArmFigures['settings'][number]>()
+  for (const { name, outcome, cases, note } of runs.flatMap(({ adapter }) => adapter.parameters)) {
+    if (outcome === 'carried') continue
+    const key = `${name}\0${outcome}\0${note}`
+    rows.set(key, { name, outcome, note, cases: Math.max(cases, rows.get(key)?.cases ?? 0) })
+  }
+  return [...rows].sort(byName).map(([, row]) => row)
+}
+
+// -------------------------------------------------------------------------------------------------- cases
+
+/** Every case that either arm failed: what the difference is made of. */
+function caseRows(candidate: string, incumbent: string, arms: ArmCases, cases: readonly Case[]): CaseRow[] {
+  const order = { regressed: 0, 'both-failed': 1, improved: 2 }
+  return cases
+    .flatMap((test): CaseRow[] => {
+      const [mine, theirs] = [arms.of(candidate, test.id), arms.of(incumbent, test.id)]
+      const [share, oldShare] = [passShare(mine, 'left-out', 'candidate'), passShare(theirs, 'left-out', 'incumbent')]
+      const failed = share !== null && share < 1
+      const oldFailed = oldShare !== null && oldShare < 1
+      if (!failed && !oldFailed) return []
+      const shown = worstOf(mine)
+      const kind = !failed
+        ? 'improved'
+        : oldShare !== null && share < oldShare
+          ? 'regressed'
+          : oldFailed
+            ? 'both-failed'
+            : 'regressed'
+      return [
+        {
+          candidate,
+          caseId: test.id,
+          sessionId: test.sessionId,
+          kind,
+          critical: mine.some(({ verdicts }) => criticalFailures(verdicts).length > 0),
+          tags: [...test.tags],
+          why: failed ? whyOf(shown) : whyOf(worstOf(theirs)).map((why) => `${incumbent}: ${why}`),
+          incumbentAnswer: answerOf(worstOf(theirs)),
+          candidateAnswer: answerOf(shown),
+        },
+      ]
+    })
+    .sort(
+      (a, b) =>
+        Number(b.critical) - Number(a.critical) || order[a.kind] - order[b.kind] || (a.caseId < b.caseId ? -1 : 1),
+    )
+}
+
+/** The replicate to show: the first that did not pass, else the first. */
+function worstOf(attempts: readonly Attempt[]): Attempt | undefined {
+  return attempts.find(({ outcome }) => outcome === 'fail' || outcome === 'error') ?? attempts[0]
+}
+
+function whyOf(attempt: Attempt | undefined): string[] {
+  if (!attempt) return []
+  const { reason, divergence, verdicts } = attempt
+  return [
+    ...(reason ? [`${reason.code}: ${reason.message}`] : []),
+    ...(divergence ? [`${divergence.kind} in turn ${divergence.turn + 1}: ${divergence.message}`] : []),
+    ...verdicts
+      .filter(({ outcome }) => outcome === 'fail')
+      .map(({ scorer, severity, evidence }) => `${scorer} (${severity}): ${evidenceText(evidence)}`),
+  ]
+}
+
+function answerOf(attempt: Attempt | undefined): CaseRow['candidateAnswer'] {
+  if (!attempt) return null
+  const said = attempt.turns.map(({ response, error }, turn) => {
+    const head = attempt.turns.length > 1 ? `[turn ${turn + 1}] ` : ''
+    if (response === null) return `${head}(no answer${error ? `: ${error.code}, ${error.message}` : ''})`
+    const calls = callsOf(response).map(({ name, argumentsText }) => `-> ${name}(${argumentsText})`)
+    return head + [visibleText(response), ...calls].filter((line) => line !== '').join('\n')
+  })
+  return { outcome: attempt.outcome, text: cut(said.join('\n\n'), mostAnswerCharacters) }
+}
+
+function evidenceText(evidence: unknown): string {
+  return cut(evidence === null ? 'no detail' : JSON.stringify(evidence), mostEvidenceCharacters)
+}
+
+function cut(text: string, most: number): string {
+  const whole = text.toWellFormed()
+  return whole.length <= most
+    ? whole
+    : `${whole.slice(0, most).toWellFormed()} [... ${whole.length - most} more characters]`
+}
+
+function unscoredRows(arm: string, arms: ArmCases): ReportData['unscored'] {
+  return arms
+    .all(arm)
+    .filter(({ outcome }) => outcome === 'unscored')
+    .map(({ caseId, reason, verdicts }) => {
+      const open = verdicts.find(({ outcome, severity }) => outcome === 'unscored' && severity !== 'minor')
+      return {
+        arm,
+        caseId,
+        code: reason?.code ?? open?.scorer ?? 'no-check',
+        message: cut(
+          reason?.message ?? (open ? evidenceText(open.evidence) : 'No check decides this case.'),
+          mostEvidenceCharacters,
+        ),
+      }
+    })
+    .sort((a, b) => (a.caseId < b.caseId ? -1 : 1))
+}
+
+// ------------------------------------------------------------------------------------------------- money
+
+function budgetOf(
+  { budget, plan }: ReportInput,
+  costs: CostTable,
+  candidate: string,
+  observed: Comparison | null,
+): CandidateReport['budget'] {
+  if (budget === null || budget.monthlyNanos <= 0n) return null
+  const [then, now] = [costs.arms.find(({ arm }) => arm === candidate), costs.arms[0]]
+  const steady =
+    then?.steady.nanos != null && now?.steady.nanos != null && now.steady.nanos > 0n && then.steady.nanos > 0n
+  const ratio = steady ? Number(then.steady.nanos) / Number(now.steady.nanos) : observed?.estimate
+  if (ratio === undefined || ratio <= 0) return null
+  const monthsNow = Number(budget.amountNanos) / Number(budget.monthlyNanos)
+  return {
+    amountNanos: String(budget.amountNanos),
+    monthlyNanos: String(budget.monthlyNanos),
+    currency: plan.replay.currency,
+    monthsNow,
+    monthsThen: monthsNow / ratio,
+    monthsThenLower: steady || observed === null || observed.upper <= 0 ? null : monthsNow / observed.upper,
+    monthsThenUpper: steady || observed === null || observed.lower <= 0 ? null : monthsNow / observed.lower,
+    reading: steady ? 'steady' : 'observed',
+  }
+}
+
+function plainCosts({ scenario, tasks, arms, breakEven }: CostTable): ReportCosts {
+  const plain = ({ nanos, why }: { nanos: bigint | null; why: string | null }) => ({
+    nanos: nanos === null ? null : String(nanos),
+    why,
+  })
+  return {
+    ...scenario,
+    tasks,
+    arms: arms.map((arm) => ({
+      ...arm,
+      observed: plain(arm.observed),
+      repriced: plain(arm.repriced),
+      steady: plain(arm.steady),
+      cold: plain(arm.cold),
+      priceVersions: [...arm.priceVersions],
+    })),
+    breakEven: breakEven.map((row) => ({ ...row })),
+  }
+}
+
+function iso(atMs: number): string {
+  return new Date(atMs).toISOString()
+}
