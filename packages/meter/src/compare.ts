@@ -101,6 +101,9 @@ function breakEven(target: Decimal, side: ComparedSide, outputPerPrompt: Decimal
 
 function describeSide(side: ComparedSide): string[] {
   const said = [`${side.label}: ${side.price.versionId}`]
+  const threshold = side.price.partsAbove.at(-1)?.promptTokensAbove
+  if (threshold !== undefined)
+    said.push(`${side.label}: no prompt is longer than ${threshold} tokens; the part above has other rates`)
   if (side.price.rates.reasoning !== null) said.push(`${side.label}: reasoning is counted at the price of output`)
   if (side.writesMisses === true) said.push(`${side.label}: every miss is written to the cache at the write price`)
   if (side.tokenRatio !== undefined) said.push(`${side.label}: ${side.tokenRatio} tokens for one of the mix`)

@@ -5,6 +5,10 @@
  * are then reported so that they add up to that total: each is rounded down and the nanos left over go to
  * the tiers with the largest fractions, ties in the order of `costTiers`. The law "pricing is additive over
  * disjoint usage" holds for `exactNanos`, before that rounding; rounded rows may differ from the rounded sum.
+ *
+ * Where a price has other rates for the part of a prompt above a threshold, it matters which tokens lie there. A
+ * prompt is taken in the order in which caches see it: hits first (a hit is a prefix), then what is written for an
+ * hour, what is written for five minutes, and misses last. The answer is no part of the prompt and has one rate.
  */
 import { add, ceiling, compare, floor, formatDecimal, multiply, roundHalfEven, zero, type Decimal } from './decimal.ts'
 import { isUnpriced, priceAt, type Price, type PriceBook, type PriceKey, type UnpricedReason } from './price-book.ts'
@@ -51,10 +55,13 @@ export function costOf(usage: UsageRecord, price: Price): RequestCost {
   if (blocking !== undefined)
     return withoutPrice(price.currency, price.versionId, 'bad-usage', blocking.message, noTiers, costTiers)
 
-  const rates = billedRates(price.rates)
-  const tokens = billedTokens(usage, rates)
+  const parts = partsOf(price)
+  const tokens = billedTokens(
+    usage,
+    parts.map(({ rates }) => rates),
+  )
   const exact = eachTier((tier) =>
-    tier === 'output' ? outputAmount(usage, price.rates) : tierAmount(tier, tokens, rates),
+    tier === 'output' ? outputAmount(usage, price.rates) : promptAmount(tier, tokens, parts),
   )
   const unpricedTiers = costTiers.filter((tier) => typeof exact[tier] === 'string')
   if (unpricedTiers.length === 0) return priced(price, exact)
@@ -87,9 +94,49 @@ function eachTier<T>(value: (tier: CostTier) => T): Record<CostTier, T> {
 
 type TierAmount = Decimal | 'count-unknown' | 'rate-missing'
 
-/** Exact nanos of one tier, or why there is no amount. */
-function tierAmount(tier: CostTier, counts: BilledTokens, rates: BilledRates): TierAmount {
-  return amountOf(counts[tier], rates[tier])
+/** One stretch of the prompt, from its start to the next one's, with rates of its own. */
+interface PricedPart {
+  readonly fromTokens: number
+  /** Infinity: to the end. */
+  readonly untilTokens: number
+  readonly rates: BilledRates
+}
+
+/** In the order of the prompt; one for a price without thresholds inside. */
+function partsOf({ rates, partsAbove }: Price): readonly PricedPart[] {
+  const starts = [{ promptTokensAbove: 0, rates }, ...partsAbove.toReversed()]
+  return starts.map(({ promptTokensAbove, rates: own }, index) => ({
+    fromTokens: promptTokensAbove,
+    untilTokens: starts[index + 1]?.promptTokensAbove ?? Infinity,
+    rates: billedRates(own),
+  }))
+}
+
+const promptOrder = ['hit', 'write1h', 'write5m', 'miss'] as const satisfies CostTier[]
+
+/** Exact nanos of one kind of prompt token, or why there is no amount. */
+function promptAmount(
+  tier: (typeof promptOrder)[number],
+  counts: BilledTokens,
+  parts: readonly PricedPart[],
+): TierAmount {
+  const own = counts[tier]
+  const [only] = parts
+  if (only !== undefined && parts.length === 1) return amountOf(own, only.rates[tier])
+  let start: number | null = 0
+  for (const earlier of promptOrder.slice(0, promptOrder.indexOf(tier))) {
+    const before: number | null = counts[earlier]
+    start = start === null || before === null ? null : start + before
+  }
+  if (own === null || start === null) return own === 0 ? zero : 'count-unknown'
+  const end = start + own
+  let total = zero
+  for (const { fromTokens, untilTokens, rates } of parts) {
+    const amount = amountOf(Math.max(Math.min(end, untilTokens) - Math.max(start, fromTokens), 0), rates[tier])
+    if (typeof amount === 'string') return amount
+    total = add(total, amount)
+  }
+  return total
 }
 
 function amountOf(tokens: number | null, rate: Decimal | null): TierAmount {
@@ -125,26 +172,29 @@ function billedRates({ input, output, cacheRead, cacheWrite5m, cacheWrite1h }: R
 
 /**
  * Token counts per tier. A missing count is filled in only where the identity `input = hit + miss + written`
- * or equal rates leave one possible bill; otherwise it stays null and the tier stays unpriced.
+ * or equal rates (in every part of the prompt) leave one possible bill; otherwise it stays null and the tier
+ * stays unpriced.
  */
-function billedTokens(usage: UsageRecord, rates: BilledRates): BilledTokens {
+function billedTokens(usage: UsageRecord, parts: readonly BilledRates[]): BilledTokens {
   const { inputTokens: input, outputTokens: output } = usage
   let { hitTokens: hit, missTokens: miss, writtenTokens: written, written1hTokens: written1h } = usage
   if (input !== null) {
     if (hit === null && miss !== null && written !== null) hit = input - miss - written
     else if (miss === null && hit !== null && written !== null) miss = input - hit - written
     else if (written === null && hit !== null && miss !== null) written = input - hit - miss
-    const writesAreInput = equal(rates.write5m, rates.miss) && equal(rates.write1h, rates.miss)
+    const writesAreInput = parts.every(
+      ({ miss: plain, write5m, write1h }) => equal(write5m, plain) && equal(write1h, plain),
+    )
     if (writesAreInput && hit !== null && (miss === null || written === null)) {
       miss = input - hit
       written = 0
     }
     // One rate for every kind of prompt token: the split does not matter.
-    if (writesAreInput && equal(rates.hit, rates.miss) && hit === null)
+    if (writesAreInput && parts.every((rates) => equal(rates.hit, rates.miss)) && hit === null)
       return { miss: input, hit: 0, write5m: 0, write1h: 0, output }
   }
-  if (written1h === null && (written === 0 || rates.write1h === null || equal(rates.write5m, rates.write1h)))
-    written1h = 0
+  const oneLifetime = parts.every(({ write5m, write1h }) => write1h === null || equal(write5m, write1h))
+  if (written1h === null && (written === 0 || oneLifetime)) written1h = 0
   return {
     miss,
     hit,
@@ -212,12 +262,17 @@ function withoutPrice(
  */
 export function largestCost(price: Price, promptTokens: number, maxOutputTokens: number): bigint | null {
   if (![promptTokens, maxOutputTokens].every((count) => Number.isSafeInteger(count) && count >= 0)) return null
-  const { miss, hit, write5m, write1h, output } = billedRates(price.rates)
-  if (miss === null || output === null) return null
-  let dearest = miss
-  for (const rate of [hit, write5m, write1h]) if (rate !== null && compare(rate, dearest) > 0) dearest = rate
-  const prompt = multiply({ digits: BigInt(promptTokens), scale: 0 }, dearest)
-  const { reasoning } = price.rates
+  const { output, reasoning } = price.rates
+  if (output === null) return null
+  let prompt = zero
+  for (const { fromTokens, untilTokens, rates } of partsOf(price)) {
+    const { miss, hit, write5m, write1h } = rates
+    if (miss === null) return null
+    let dearest = miss
+    for (const rate of [hit, write5m, write1h]) if (rate !== null && compare(rate, dearest) > 0) dearest = rate
+    const tokens = Math.max(Math.min(promptTokens, untilTokens) - fromTokens, 0)
+    prompt = add(prompt, multiply({ digits: BigInt(tokens), scale: 0 }, dearest))
+  }
   const dearestOutput = reasoning !== null && compare(reasoning, output) > 0 ? reasoning : output
   const answer = multiply({ digits: BigInt(maxOutputTokens), scale: 0 }, dearestOutput)
   return ceiling(multiply(add(prompt, answer), nanosPerUnitPerMillion))

@@ -60,7 +60,7 @@ export function zeroPrice(why: 'local/free' | 'not-sent', currency: string): Pri
 }
 
 function fixed(versionId: string, currency: string, matchedModel: string, rates: Rates): Price {
-  return { versionId, currency, rates, matchedModel, variant: [], record: null }
+  return { versionId, currency, rates, matchedModel, partsAbove: [], variant: [], record: null }
 }
 
 function rate(value: string | number): Decimal {

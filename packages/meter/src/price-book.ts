@@ -12,7 +12,7 @@ import type { CacheRule } from './cache-simulator.ts'
 import { isPeak } from './calendar.ts'
 import { multiply, type Decimal } from './decimal.ts'
 import { edgesOf, recordAt, type NameIntervals, type PriceIndex } from './price-index.ts'
-import { isoInstant, type PriceRecord, type Rates } from './price-record.ts'
+import { isoInstant, type ContextTier, type PriceRecord, type Rates } from './price-record.ts'
 
 export interface VendorCacheRule {
   readonly vendor: string
@@ -66,10 +66,13 @@ export interface Price {
   /** Goes on the ledger row: record id, content hash, and the variant when there is one. */
   readonly versionId: string
   readonly currency: string
+  /** Of the whole request, or of its prompt up to the first threshold of `partsAbove`. */
   readonly rates: Rates
+  /** Rates of the prompt tokens past each threshold, largest threshold first; mostly empty. */
+  readonly partsAbove: readonly ContextTier[]
   /** The name that matched; a dated snapshot (`...-20251001`) matches its model. */
   readonly matchedModel: string
-  /** `peak`, `off-peak`, `prompt>272000`, modifier names; empty for a flat price. */
+  /** `peak`, `off-peak`, `prompt>272000`, `part>272000`, modifier names; empty for a flat price. */
   readonly variant: readonly string[]
   /** Null for fixed prices (self-hosted, free). */
   readonly record: PriceRecord | null
@@ -205,6 +208,7 @@ export function priceOfRecord(
 ): Price | Unpriced {
   const variant: string[] = []
   let rates = record.rates
+  let partsAbove: readonly ContextTier[] = []
   if (record.schedule !== null && record.peakRates !== null) {
     const peak = isPeak(record.schedule, key.atMs)
     if (peak) rates = record.peakRates
@@ -215,22 +219,24 @@ export function priceOfRecord(
     if (prompt === null)
       return unpriced('prompt-size-unknown', `The price of "${record.id}" depends on the size of the prompt.`)
     const tier = record.tiers.find(({ promptTokensAbove }) => prompt > promptTokensAbove)
-    if (tier !== undefined) {
-      rates = tier.rates
-      variant.push(`prompt>${tier.promptTokensAbove}`)
-    }
+    if (record.tierApplies === 'above') partsAbove = record.tiers
+    else if (tier !== undefined) rates = tier.rates
+    if (tier !== undefined)
+      variant.push(`${record.tierApplies === 'above' ? 'part' : 'prompt'}>${tier.promptTokensAbove}`)
   }
   for (const name of [...new Set(key.modifiers)].sort()) {
     const factor = record.modifiers.get(name)
     if (factor === undefined)
       return unpriced('unknown-modifier', `"${record.id}" lists no price for "${name.slice(0, 40)}".`)
     rates = scaleRates(rates, factor)
+    partsAbove = partsAbove.map((part) => ({ ...part, rates: scaleRates(part.rates, factor) }))
     variant.push(name)
   }
   return {
     versionId: [`${record.id}@${record.hash}`, ...variant].join('+'),
     currency: record.currency,
     rates,
+    partsAbove,
     matchedModel,
     variant,
     record,

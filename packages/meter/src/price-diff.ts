@@ -19,7 +19,7 @@ export interface PriceChange {
   readonly model: string
   readonly currency: string
   readonly kind: 'added' | 'removed' | 'changed'
-  /** What differs, e.g. `input`, `peak output`, `above 272000 input`, `batch`; null: not listed. */
+  /** What differs, e.g. `input`, `peak output`, `above 272000 input`, `part above 272000 input`, `x batch`; null: not listed. */
   readonly fields: readonly { readonly field: string; readonly before: string | null; readonly after: string | null }[]
 }
 
@@ -71,7 +71,8 @@ export function priceFields(record: PriceRecord): ReadonlyMap<string, string> {
   }
   put('', record.rates)
   put('peak ', record.peakRates)
-  for (const { promptTokensAbove, rates } of record.tiers) put(`above ${promptTokensAbove} `, rates)
+  const tier = record.tierApplies === 'above' ? 'part above' : 'above'
+  for (const { promptTokensAbove, rates } of record.tiers) put(`${tier} ${promptTokensAbove} `, rates)
   for (const [name, factor] of record.modifiers) fields.set(`x ${name}`, formatDecimal(factor))
   if (record.schedule !== null) fields.set('hours', record.schedule.id)
   return fields

@@ -9,7 +9,14 @@ import { createHash } from 'node:crypto'
 import { isTimeZone, parseDay, type PeakSchedule } from './calendar.ts'
 import { compare, multiply, parseDecimal, zero, type Decimal } from './decimal.ts'
 import { MeterError } from './errors.ts'
-import { chargedStatuses, type ContextTier, type PriceRecord, type PriceStatus, type Rates } from './price-record.ts'
+import {
+  chargedStatuses,
+  type ContextTier,
+  type ContextTierApplies,
+  type PriceRecord,
+  type PriceStatus,
+  type Rates,
+} from './price-record.ts'
 import type { PriceBook, VendorCacheRule } from './price-book.ts'
 import { buildIndex, type DatedAlias } from './price-index.ts'
 
@@ -150,8 +157,9 @@ function readRecord(value: unknown, at: string, schedules: ReadonlyMap<string, P
   if (schedule === undefined) bad(`${id}: schedule`, `unknown schedule "${scheduleName}"`)
   const peakRates = raw['peak_rates'] === undefined ? null : readRates(raw['peak_rates'], `${id}: peak_rates`)
   if ((schedule === null) !== (peakRates === null)) bad(id, 'schedule and peak_rates come together or not at all')
+  const tierApplies = readTierApplies(raw, id)
   const tiers = asList(raw['tiers'] ?? [], `${id}: tiers`).map((tier, index) =>
-    readTier(tier, `${id}: tiers[${index}]`, rates),
+    readTier(tier, `${id}: tiers[${index}]`, rates, tierApplies),
   )
   tiers.sort((a, b) => b.promptTokensAbove - a.promptTokensAbove)
   if (new Set(tiers.map((tier) => tier.promptTokensAbove)).size !== tiers.length) bad(id, 'two tiers share a threshold')
@@ -179,6 +187,7 @@ function readRecord(value: unknown, at: string, schedules: ReadonlyMap<string, P
     peakRates,
     schedule,
     tiers,
+    tierApplies,
     modifiers,
     confidence: asText(raw['confidence'] ?? 'unstated', `${id}: confidence`),
     sources: asList(raw['sources'] ?? [], `${id}: sources`).map((source) => asText(source, `${id}: sources`)),
@@ -204,17 +213,30 @@ function readRates(value: unknown, at: string): Rates {
   }
 }
 
+function readTierApplies(raw: Readonly<Record<string, unknown>>, id: string): ContextTierApplies {
+  const value = raw['context_tier_applies']
+  if (value === undefined) return 'whole'
+  if (raw['tiers'] === undefined) bad(`${id}: context_tier_applies`, 'there are no tiers that it could be about')
+  if (value !== 'whole' && value !== 'above') return bad(`${id}: context_tier_applies`, 'neither whole nor above')
+  return value
+}
+
 /**
  * A tier that lists input but no write price keeps the base's ratio of write to input: the vendors who price
  * writes do it as a multiple of input (1.25x, 2x), and the tiers that do list one agree.
  */
-function readTier(value: unknown, at: string, base: Rates): ContextTier {
+function readTier(value: unknown, at: string, base: Rates, applies: ContextTierApplies): ContextTier {
   const raw = asObject(value, at)
   const threshold = asObject(raw['when'], `${at}.when`)['prompt_tokens_gt']
   const promptTokensAbove = Number(threshold)
   if (!Number.isSafeInteger(promptTokensAbove) || promptTokensAbove < 0)
     bad(at, 'prompt_tokens_gt is not a token count')
   const rates = readRates(raw['rates'], `${at}.rates`)
+  if (applies === 'above' && (rates.output !== null || rates.reasoning !== null))
+    bad(
+      `${at}.rates`,
+      'a tier of the part above prices prompt tokens; output and reasoning keep the rates of the record',
+    )
   return {
     promptTokensAbove,
     rates: {

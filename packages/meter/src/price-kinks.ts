@@ -7,7 +7,7 @@
  */
 import { costOf } from './cost.ts'
 import type { SpendChange } from './forecast.ts'
-import { isUnpriced, priceOfRecord, priceTimeline, type PriceBook } from './price-book.ts'
+import { isUnpriced, priceOfRecord, priceTimeline, type Price, type PriceBook } from './price-book.ts'
 import type { PriceRecord } from './price-record.ts'
 import type { UsageRecord } from './usage.ts'
 
@@ -75,7 +75,7 @@ export function pastFactor(
     const now = priceTimeline(book, name, nowMs, nowMs + 1)[0]?.record ?? null
     const then = priceTimeline(book, name, atMs, atMs + 1)[0]?.record ?? null
     if (uses === undefined || now === null || then === null || now === then) return 1
-    const key = `${now.id} ${then.id} ${model}`
+    const key = `${now.id}@${now.hash} ${then.id}@${then.hash} ${model}`
     let factor = known.get(key)
     if (factor === undefined) {
       const [today, before] = [costUnder(now, model, uses), costUnder(then, model, uses)]
@@ -98,16 +98,26 @@ function totalAt(models: readonly PricedModel[], atMs: number): number {
   }, 0)
 }
 
-/** Null where a part has no price. Tiers go by the size of the hour's average prompt. */
+/** Null where a part has no price. Tiers go by the size of the hour's average prompt, also those of a part above. */
 function costUnder(record: PriceRecord | null, model: string, uses: readonly RecentUse[]): number | null {
   if (record === null) return null
   let total = 0
   for (const { atMs, usage, requests } of uses) {
     const promptTokens = requests > 0 ? Math.round((usage.inputTokens ?? 0) / requests) : 0
     const price = priceOfRecord(record, model, { atMs, promptTokens })
-    const nanos = isUnpriced(price) ? null : costOf(usage, price).totalNanos
+    const nanos = isUnpriced(price) ? null : costOf(usage, ofSeveral(price, requests)).totalNanos
     if (nanos === null) return null
     total += Number(nanos)
   }
   return total
+}
+
+/** The price of a sum of equal requests: each has its own stretch below a threshold. */
+function ofSeveral(price: Price, requests: number): Price {
+  if (price.partsAbove.length === 0 || requests <= 1) return price
+  const partsAbove = price.partsAbove.map(({ promptTokensAbove, rates }) => ({
+    promptTokensAbove: promptTokensAbove * requests,
+    rates,
+  }))
+  return { ...price, partsAbove }
 }

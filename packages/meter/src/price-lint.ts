@@ -112,6 +112,15 @@ function warningsOf(record: PriceRecord, index: number, asOf: string): PriceFind
   for (const [tier, { promptTokensAbove, rates }] of record.tiers.entries())
     if (exceeds(record.rates.input, rates.input))
       warn('order', ['tiers', tier], `above ${promptTokensAbove} tokens input is cheaper than below`)
+  if (record.tierApplies === 'above')
+    for (const [tier, { promptTokensAbove, rates }] of record.tiers.entries())
+      for (const name of ['input', 'cacheRead'] as const)
+        if (record.rates[name] !== null && rates[name] === null)
+          warn(
+            'gap',
+            ['tiers', tier],
+            `the part above ${promptTokensAbove} tokens lists no ${fileNames[name]}: unpriced there`,
+          )
   if (record.announcedMs > record.fromMs)
     warn('announcement', ['announced_at'], 'announced after it began; forecasts in between did not know it')
   if (record.status === 'announced' && record.fromMs <= Date.parse(asOf))

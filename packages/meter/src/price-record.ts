@@ -33,8 +33,11 @@ export const chargedStatuses: ReadonlySet<PriceStatus> = new Set<PriceStatus>([
   'announced',
 ])
 
+/** What a tier prices once the prompt is past its threshold: the whole request, or only the prompt tokens above. */
+export type ContextTierApplies = 'whole' | 'above'
+
 export interface ContextTier {
-  /** Applies to the whole request when the whole prompt (hits and writes included) is larger than this. */
+  /** Applies when the whole prompt (hits and writes included) is larger than this. */
   readonly promptTokensAbove: number
   readonly rates: Rates
 }
@@ -63,6 +66,7 @@ export interface PriceRecord {
   readonly schedule: PeakSchedule | null
   /** Largest threshold first. */
   readonly tiers: readonly ContextTier[]
+  readonly tierApplies: ContextTierApplies
   /** Factor on every token rate, by name; factors of several names multiply. */
   readonly modifiers: ReadonlyMap<string, Decimal>
   readonly confidence: string

@@ -46,6 +46,7 @@ export function priceAtInstant(vendor: string, model: string, options: PriceOpti
   })
   if (isUnpriced(price)) throw new CliError('CLI_NOT_FOUND', price.message)
   const rates = ratesText(price.rates)
+  const parts = price.partsAbove.toReversed()
   if (options.json) {
     console.log(
       json({
@@ -56,6 +57,7 @@ export function priceAtInstant(vendor: string, model: string, options: PriceOpti
         knownAt: knownAtMs === undefined ? null : new Date(knownAtMs).toISOString(),
         variant: price.variant,
         rates,
+        partsAbove: parts.map((part) => ({ promptTokensAbove: part.promptTokensAbove, rates: ratesText(part.rates) })),
         sources: price.record?.sources ?? [],
       }),
     )
@@ -67,6 +69,8 @@ export function priceAtInstant(vendor: string, model: string, options: PriceOpti
     `${vendor} ${price.matchedModel} at ${new Date(atMs).toISOString()}${known}${variant}, ${price.currency} per 1,000,000 tokens:`,
   )
   for (const name of rateNames) console.log(`  ${name.padEnd(13)} ${rates[name] ?? '-'}`)
+  for (const { promptTokensAbove, rates: own } of parts)
+    console.log(`  the part of a prompt above ${promptTokensAbove.toLocaleString('en-US')}: ${describeRates(own)}`)
   console.log(`  version       ${price.versionId}`)
   for (const source of price.record?.sources ?? []) console.log(`  source        ${source}`)
 }
@@ -187,7 +191,12 @@ export function priceHistory(
       {
         title: 'ALSO',
         value: (record) =>
-          [record.peakRates && 'dearer at peak', ...record.tiers.map((tier) => `tier >${tier.promptTokensAbove}`)]
+          [
+            record.peakRates && 'dearer at peak',
+            ...record.tiers.map(
+              (tier) => `${record.tierApplies === 'above' ? 'part' : 'tier'} >${tier.promptTokensAbove}`,
+            ),
+          ]
             .filter(Boolean)
             .join(', '),
       },
@@ -211,8 +220,12 @@ function linesOf(record: PriceRecord): Line[] {
     { when: record.peakRates ? 'off-peak' : 'always', rates: record.rates },
     ...(record.peakRates ? [{ when: 'peak', rates: record.peakRates }] : []),
     ...record.tiers.map(({ promptTokensAbove, rates }) => ({
-      when: `prompt > ${promptTokensAbove.toLocaleString('en-US')}`,
-      rates,
+      when: `${record.tierApplies === 'above' ? 'the part' : 'prompt'} > ${promptTokensAbove.toLocaleString('en-US')}`,
+      // In a part above the answer keeps its rates.
+      rates:
+        record.tierApplies === 'above'
+          ? { ...rates, output: record.rates.output, reasoning: record.rates.reasoning }
+          : rates,
     })),
   ]
 }
