@@ -119,8 +119,9 @@ function verdictOf(
   gates: readonly GateReading[],
   sensitivity: readonly SensitivityReading[],
 ): CandidateVerdict {
-  const worse = gates.find(({ decision }) => decision === 'worse')
-  if (worse) return { candidate, verdict: 'WORSE', reason: worse.reason, gates }
+  const worse = gates.filter(({ decision }) => decision === 'worse')
+  if (worse.length > 0)
+    return { candidate, verdict: 'WORSE', reason: `${worse.map(({ reason }) => bare(reason)).join('; ')}.`, gates }
   if (gates.length === 0)
     return { candidate, verdict: 'NOT SHOWN', reason: 'The plan names no gate, so nothing could be shown.', gates }
   const { answered, planned } = progressOf(scene, candidate)

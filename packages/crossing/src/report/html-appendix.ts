@@ -3,6 +3,7 @@ import { caseAnchor, table } from './html-parts.ts'
 import { html, type Content, type Markup } from './markup.ts'
 import type { CandidateReport, CaseRow, ReportData } from './report-data.ts'
 import {
+  breakEvenText,
   instant,
   milliseconds,
   missingPolicies,
@@ -174,7 +175,7 @@ function costs(report: ReportData): Markup {
             ),
             percent(arm.observedHitShare),
             percent(arm.steadyHitShare),
-            even === undefined ? '' : even.hitShare === null ? 'none' : `${percent(even.hitShare)} (${even.against})`,
+            even === undefined ? '' : `${breakEvenText(made, arm.arm)}, against ${even.against}`,
             arm.priceVersions.join(', '),
           ]
         }),

@@ -10,6 +10,7 @@ import { appendix } from './html-appendix.ts'
 import type { CandidateReport, ReportData } from './report-data.ts'
 import { reportHash, verifySignatures } from './sign.ts'
 import {
+  breakEvenText,
   comparisonNamed,
   crossingOf,
   instant,
@@ -166,7 +167,6 @@ function money(report: ReportData, candidate: CandidateReport, index: number): M
   }
   const hitRate = (arm: typeof now): Content =>
     link('costs', `${percent(arm?.observedHitShare ?? null)} / ${percent(arm?.steadyHitShare ?? null)}`)
-  const breakEven = costs.breakEven.find(({ arm }) => arm === candidate.name)
   const { budget } = candidate
   return html`<h3>Cost of a task, then and now</h3>
     ${table(
@@ -191,8 +191,7 @@ function money(report: ReportData, candidate: CandidateReport, index: number): M
           ? link(`comparisons-${index}`, `${times(ratio.estimate)} (${times(ratio.lower)} to ${times(ratio.upper)})`)
           : link(`comparisons-${index}`, notKnown)
       }.
-      Costs the same as today at a hit rate of
-      ${link('costs', breakEven?.hitShare != null ? percent(breakEven.hitShare) : 'none, or not known')}.
+      Costs the same as today at a hit rate of ${link('costs', breakEvenText(costs, candidate.name))}.
     </p>
     <p>
       ${

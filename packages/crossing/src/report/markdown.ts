@@ -2,6 +2,7 @@
 import type { CandidateReport, ReportData } from './report-data.ts'
 import { reportHash, verifySignatures } from './sign.ts'
 import {
+  breakEvenText,
   comparisonNamed,
   crossingOf,
   instant,
@@ -173,7 +174,7 @@ function costLines(report: ReportData): string[] {
         made.arms.map((arm) => [
           arm.arm,
           ...readings.map((reading) => perTask(arm[reading].nanos, made.tasks, report.currency)),
-          percent(made.breakEven.find((row) => row.arm === arm.arm)?.hitShare ?? null),
+          made.breakEven.some((row) => row.arm === arm.arm) ? breakEvenText(made, arm.arm) : '',
         ]),
       ),
     ]),

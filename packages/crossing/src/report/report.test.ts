@@ -90,6 +90,8 @@ describe('the report', () => {
     const [fine, broken] = report.candidates
     assert.equal(fine!.verdict, 'NON-INFERIOR', fine!.reason)
     assert.equal(broken!.verdict, 'WORSE')
+    assert.match(broken!.reason, /^quality is lower: .*; 1 of 300 cases have a critical failure/)
+    assert.match(renderHtml(report), /none \(cheaper even without a hit\)/)
     assert.deepEqual(
       report.candidates.map(({ slices }) =>
         slices.filter(({ decision }) => decision === 'worse').map(({ slice }) => slice),

@@ -67,3 +67,14 @@ export const readingNames: Readonly<Record<(typeof readings)[number], string>> =
 export function scenarioName({ name, asOf, basis }: ReportCosts): string {
   return basis === 'list' ? `${name} (${asOf}, list)` : `${name} (${asOf})`
 }
+
+/** At which share of cache hits the candidate costs what the incumbent does; where at none, which of the two is cheaper. */
+export function breakEvenText({ arms, breakEven }: ReportCosts, candidate: string): string {
+  const row = breakEven.find(({ arm }) => arm === candidate)
+  if (row && row.hitShare !== null) return percent(row.hitShare)
+  const [now, then] = [arms[0], arms.find(({ arm }) => arm === candidate)]
+  const target = now?.[row?.against === 'steady' ? 'steady' : 'repriced'].nanos ?? null
+  const cold = then?.cold.nanos ?? null
+  if (target === null || cold === null) return notKnown
+  return Number(cold) <= Number(target) ? 'none (cheaper even without a hit)' : 'none (dearer even when all hits)'
+}
