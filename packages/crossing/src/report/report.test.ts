@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs'
 import { Ajv2020 } from 'ajv/dist/2020.js'
 import { bundledPricesUrl, loadPriceBook } from '@portolan/meter'
 import { attemptOf, syntheticAttempts, syntheticDataset, syntheticPlan } from '../compare/synthetic.test-support.ts'
+import { datasetHash } from '../plan/index.ts'
 import type { Attempt, Run } from '../records/index.ts'
 import {
   buildReport,
@@ -186,6 +187,18 @@ describe('the report', () => {
     assert.throws(() => buildReport({ ...input, runs: [{ ...run('aa'), planHash: 'x' }] }), {
       code: 'CROSSING_CONFLICT',
     })
+  })
+
+  it('stays a report with one session, and with one case, and shows nothing from them', () => {
+    for (const count of [1, 5]) {
+      const cases = dataset.cases.slice(0, count)
+      const small = { ...dataset, cases, hash: datasetHash(cases) }
+      const smallPlan = syntheticPlan(small, ['new-model'])
+      const made = buildReport({ ...input, plan: smallPlan, dataset: small, runs: [] })
+      assert.equal(made.candidates[0]!.verdict, 'NOT SHOWN')
+      assert.deepEqual(parseReport(renderJson(made)), made)
+      assert.doesNotMatch(renderHtml(made) + renderMarkdown(made), /NaN|undefined|Infinity/)
+    }
   })
 
   it('says "not known" for everything that is missing, and passes nothing', () => {
