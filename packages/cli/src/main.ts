@@ -5,7 +5,7 @@ import type { ModelError } from '@portolan/model'
 import { CrossingError, crossingErrors } from '@portolan/crossing'
 import { StoreError } from '@portolan/store'
 import { UpstreamError } from '@portolan/upstream'
-import { checkCommands, replayCommands } from './commands/check-tree.ts'
+import { checkCommands, replayCommands, reportCommands } from './commands/check-tree.ts'
 import { priceCommands } from './commands/price-tree.ts'
 import { usageBookCommands, withRange } from './commands/usage-books.ts'
 import { whatIfCommand } from './commands/usage-tree.ts'
@@ -163,6 +163,7 @@ function commands(): Command {
   recordCommands(program)
   planCommands(program)
   replayCommands(program, add)
+  reportCommands(program, add)
 
   add(
     program.command('doctor'),

@@ -1,4 +1,4 @@
-/** The subcommands of `portolan check` and `portolan replay`; the work is loaded when it is called. */
+/** The subcommands of `portolan check`, `replay` and `report`; the work is loaded when it is called. */
 import { InvalidArgumentError, Option, type Command } from 'commander'
 
 type Describe = (command: Command, description: string, example: string) => Command
@@ -51,6 +51,34 @@ export function replayCommands(program: Command, add: Describe): void {
     .option('--budget <amount>', "stop there, instead of at the plan's cap")
     .addOption(new Option('--timeout <seconds>', 'for one answer').argParser(positive).default(600))
     .action(async (file: string, options) => (await import('./replay.ts')).runReplay(file, options))
+}
+
+export function reportCommands(program: Command, add: Describe): void {
+  const report = program
+    .command('report')
+    .description('What the attempts of a plan show, on one page that people sign.')
+  add(
+    report.command('make').argument('[file]', 'plan file', 'plan.yaml'),
+    'Write the report beside the plan: HTML, Markdown, JSON and JUnit.',
+    'portolan report make plan.yaml',
+  ).action(async (file: string, options) => (await import('./report.ts')).makeReport(file, options))
+  add(
+    report.command('sign').argument('[file]', 'plan file', 'plan.yaml'),
+    'Sign the report as it stands; a changed one has to be signed again.',
+    "portolan report sign plan.yaml --role engineering --person 'A. Name' --decision approved",
+  )
+    .requiredOption('--role <role>', 'in which you sign: engineering, finance, security, compliance ...')
+    .requiredOption('--person <name>', 'your name')
+    .addOption(
+      new Option('--decision <decision>', 'what you decide').choices(['approved', 'rejected']).makeOptionMandatory(),
+    )
+    .option('--note <text>', 'a sentence for the record')
+    .action(async (file: string, options) => (await import('./report.ts')).signTheReport(file, options))
+  add(
+    report.command('verify').argument('[file]', 'plan file', 'plan.yaml'),
+    'Do the sign-offs hold for this report and this plan?',
+    'portolan report verify plan.yaml',
+  ).action(async (file: string, options) => (await import('./report.ts')).verifyTheReport(file, options))
 }
 
 function target(command: Command): Command {

@@ -5,7 +5,7 @@
  * `--pilot N` asks a draft's first N cases of the first candidate, the incumbent and the incumbent again, and writes what
  * `portolan plan pilot --results` reads.
  */
-import { writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import {
   AttemptJournal,
   chooseReasoning,
@@ -90,7 +90,10 @@ export function runReplay(file: string, options: ReplayOptions): Promise<void> {
               permit: permits.get(arm.name)!,
             })
           }
-          const runs = runsOf(plan, arms, choices, loaded)
+          const begun = options.pilot === undefined ? readRuns(file, plan) : null
+          const runs = begun ?? runsOf(plan, arms, choices, loaded)
+          // Attempts name their runs, so these stand before the first attempt does.
+          if (options.pilot === undefined && begun === null) writeRuns(file, runs)
           const result = await replaySteps({
             runIdOf: (arm, replicate) => runs.find((run) => run.arm === arm && run.replicate === replicate)!.id,
             arms: replayArms,
@@ -111,7 +114,7 @@ export function runReplay(file: string, options: ReplayOptions): Promise<void> {
                 process.stderr.write(`\r${done} of ${all} attempts${done === all ? '\n' : ''}`)
             },
           })
-          writeFileSync(runsFileOf(file), `${json(finished(runs, journal.attempts, result))}\n`, { mode: 0o600 })
+          if (options.pilot === undefined) writeRuns(file, finished(runs, journal.attempts, result))
           if (options.pilot !== undefined) writePilot(file, plan, cases, journal.attempts)
           say(file, plan, arms, choices, journal.attempts, result, options)
         })
@@ -129,7 +132,24 @@ export function journalOf(planFile: string, pilot: boolean): string {
   return casesFileOf(planFile).replace(/\.cases\.json$/, pilot ? '.pilot.attempts' : '.attempts')
 }
 
-export function runsFileOf(planFile: string): string {
+/** Null: none were begun under this version of the plan. */
+export function readRuns(planFile: string, plan: Plan): Run[] | null {
+  const path = runsFileOf(planFile)
+  if (!existsSync(path)) return null
+  const runs = (
+    JSON.parse(readFileSync(path, 'utf8')) as (Omit<Run, 'spentNanos'> & { readonly spentNanos: string })[]
+  ).map((run) => ({
+    ...run,
+    spentNanos: BigInt(run.spentNanos),
+  }))
+  return runs.every(({ planHash }) => planHash === plan.hash) ? runs : null
+}
+
+function writeRuns(planFile: string, runs: readonly Run[]): void {
+  writeFileSync(runsFileOf(planFile), `${json(runs)}\n`, { mode: 0o600 })
+}
+
+function runsFileOf(planFile: string): string {
   return casesFileOf(planFile).replace(/\.cases\.json$/, '.runs.json')
 }
 

@@ -1,0 +1,183 @@
+/**
+ * `portolan report`: what the attempts of a plan show, as one HTML file that people sign, and as Markdown, JSON and JUnit.
+ *
+ * The JSON file is the report; the others are drawn from it. It holds no clock of its own: made again from the same
+ * data it has the same bytes, and a sign-off is bound to them.
+ */
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import {
+  AttemptJournal,
+  buildReport,
+  parseReport,
+  renderHtml,
+  renderJson,
+  renderJunit,
+  renderMarkdown,
+  reportHash,
+  requireFrozen,
+  signReport,
+  verifySignatures,
+  type Arm,
+  type ArmPricing,
+  type Dataset,
+  type Exchange,
+  type Plan,
+  type RecordingLibrary,
+  type ReportData,
+} from '@portolan/crossing'
+import type { LoadedConfig } from '../config/load.ts'
+import { toGatewayConfig } from '../config/to-gateway.ts'
+import { CliError, exitCodes } from '../errors.ts'
+import { json } from '../output.ts'
+import { readPriceBook } from '../price-files.ts'
+import { attemptsKey, openLibrary } from '../recording.ts'
+import { withData, type CommonOptions } from './open.ts'
+import { casesFileOf, checkCases, readPlan } from './plan.ts'
+import { journalOf, readRuns } from './replay.ts'
+
+export interface SignOptions extends CommonOptions {
+  readonly role: string
+  readonly person: string
+  readonly decision: 'approved' | 'rejected'
+  readonly note?: string
+}
+
+export function makeReport(file: string, options: CommonOptions): Promise<void> {
+  return withData(options, ({ path }, loaded) => {
+    const plan = requireFrozen(readPlan(file))
+    const dataset = checkCases(plan, file)
+    const journalFile = journalOf(file, false)
+    if (!existsSync(journalFile))
+      throw new CliError('CLI_NOT_FOUND', `There are no attempts yet. \`portolan replay run ${file}\` makes them.`)
+    const library = openLibrary(loaded, path, true)
+    const journal = new AttemptJournal(journalFile, plan.hash!, attemptsKey(loaded, path))
+    try {
+      const exchanges = recordedOf(dataset, library)
+      const report = buildReport({
+        plan,
+        dataset,
+        runs: readRuns(file, plan) ?? [],
+        attempts: journal.attempts,
+        recordings: dataset.recordingIds.map((id) => library.recording(id)),
+        window: windowOf(dataset, exchanges),
+        pricing: { book: readPriceBook(loaded), arms: pricesOf(plan, loaded), exchanges },
+        budget: null,
+        longContext: [],
+        reproduce: `portolan report make ${file}`,
+      })
+      const signed = keptSignatures(file, report)
+      writeAll(file, signed)
+      if (options.json)
+        console.log(
+          json({
+            hash: reportHash(report),
+            files: formsOf(file),
+            verdicts: report.candidates.map(({ name, verdict }) => ({ name, verdict })),
+          }),
+        )
+      else
+        console.log(
+          `${renderMarkdown(signed).split('\n').slice(0, 12).join('\n')}\n\n${Object.values(formsOf(file)).join('\n')}\n${reportHash(report)}`,
+        )
+    } finally {
+      journal.close()
+      library.close()
+    }
+  })
+}
+
+export function signTheReport(file: string, options: SignOptions): Promise<void> {
+  return withData(options, () => {
+    const { role, person, decision, note } = options
+    const report = signReport(readReport(file), { role, person, decision, note: note ?? null, signedAtMs: Date.now() })
+    writeAll(file, report)
+    console.log(
+      options.json
+        ? json(report.signatures.at(-1))
+        : `${person} (${role}): ${decision}. Bound to ${reportHash(report)}.`,
+    )
+  })
+}
+
+/** Exit code 1 when a sign-off no longer holds. */
+export function verifyTheReport(file: string, options: CommonOptions): Promise<void> {
+  return withData(options, () => {
+    const checks = verifySignatures(readReport(file), readPlan(file))
+    if (checks.some(({ valid }) => !valid)) process.exitCode = exitCodes.failed
+    if (options.json) {
+      console.log(json(checks))
+      return
+    }
+    if (checks.length === 0) console.log('Nobody has signed this report.')
+    for (const { signature, valid, problem } of checks)
+      console.log(
+        `${signature.person} (${signature.role}), ${signature.decision}: ${valid ? 'holds' : `broken. ${problem}`}`,
+      )
+  })
+}
+
+interface Forms {
+  readonly html: string
+  readonly markdown: string
+  readonly json: string
+  readonly junit: string
+}
+
+function formsOf(planFile: string): Forms {
+  const stem = casesFileOf(planFile).replace(/\.cases\.json$/, '.report')
+  return { html: `${stem}.html`, markdown: `${stem}.md`, json: `${stem}.json`, junit: `${stem}.junit.xml` }
+}
+
+function writeAll(planFile: string, report: ReportData): void {
+  const forms = formsOf(planFile)
+  const owner = { mode: 0o600 }
+  writeFileSync(forms.json, renderJson(report), owner)
+  writeFileSync(forms.html, renderHtml(report), owner)
+  writeFileSync(forms.markdown, renderMarkdown(report), owner)
+  writeFileSync(forms.junit, renderJunit(report), owner)
+}
+
+function readReport(planFile: string): ReportData {
+  const path = formsOf(planFile).json
+  if (!existsSync(path))
+    throw new CliError('CLI_NOT_FOUND', `There is no ${path}. \`portolan report make ${planFile}\` writes it.`)
+  return parseReport(readFileSync(path, 'utf8'))
+}
+
+/** A report that came out the same keeps who signed it; a changed one starts without. */
+function keptSignatures(planFile: string, report: ReportData): ReportData {
+  if (!existsSync(formsOf(planFile).json)) return report
+  const before = readReport(planFile)
+  return reportHash(before) === reportHash(report) ? { ...report, signatures: before.signatures } : report
+}
+
+/** What the cost study needs of the recorded sessions; their words are let go one session at a time. */
+function recordedOf(dataset: Dataset, library: RecordingLibrary): Exchange[] {
+  const sessions = new Set(dataset.cases.map(({ sessionId }) => sessionId))
+  return [...sessions].flatMap((id) => library.exchanges(id).map((exchange) => ({ ...exchange, content: null })))
+}
+
+function windowOf(
+  dataset: Dataset,
+  exchanges: readonly Exchange[],
+): { readonly firstAtMs: number; readonly lastAtMs: number } | null {
+  const asked = new Set(dataset.cases.map(({ sessionId, seq }) => `${sessionId} ${seq}`))
+  const times = exchanges
+    .filter(({ sessionId, seq }) => asked.has(`${sessionId} ${seq}`))
+    .map(({ startedAtMs }) => startedAtMs)
+  if (times.length === 0) return null
+  const ends = times.reduce(
+    ({ firstAtMs, lastAtMs }, at) => ({ firstAtMs: Math.min(firstAtMs, at), lastAtMs: Math.max(lastAtMs, at) }),
+    { firstAtMs: Infinity, lastAtMs: 0 },
+  )
+  return ends
+}
+
+function pricesOf(plan: Plan, loaded: LoadedConfig): Record<string, ArmPricing> {
+  const config = toGatewayConfig(loaded)
+  const priced = ({ name, upstream, model }: Arm): [string, ArmPricing] => {
+    const supplier = config.upstreams.find((each) => each.name === upstream)
+    return [name, { vendor: supplier?.prices ?? supplier?.kind ?? upstream, model, currency: plan.replay.currency }]
+  }
+  return Object.fromEntries([plan.incumbent, ...plan.candidates].map(priced))
+}
