@@ -50,7 +50,7 @@ export function makeReport(file: string, options: CommonOptions): Promise<void> 
     if (!existsSync(journalFile))
       throw new CliError('CLI_NOT_FOUND', `There are no attempts yet. \`portolan replay run ${file}\` makes them.`)
     const library = openLibrary(loaded, path, true)
-    const journal = new AttemptJournal(journalFile, plan.hash!, attemptsKey(loaded, path))
+    const journal = new AttemptJournal(journalFile, plan.hash, attemptsKey(loaded, path))
     try {
       const exchanges = recordedOf(dataset, library)
       const report = buildReport({
