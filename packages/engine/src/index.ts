@@ -26,6 +26,8 @@ export type {
   EngineOptions,
   FailureKind,
   GenerationRequest,
+  SampledToken,
+  TokenBelief,
 } from './service/protocol.ts'
 export type {
   AssistantMessage,

@@ -78,12 +78,51 @@ describe('the embedded model at every door', () => {
     assert.equal(rows[0]!.status, 'aborted')
   })
 
+  it('gives log-probabilities of what it drew, whole and streamed alike, of text and of thoughts', async () => {
+    interface Token {
+      token: string
+      logprob: number
+      bytes: number[]
+      top_logprobs: { logprob: number }[]
+    }
+    interface Choice {
+      message: { content: string; reasoning_content?: string }
+      delta: { content?: string }
+      logprobs: { content?: Token[]; reasoning_content?: Token[] } | null
+    }
+    const messages = [{ role: 'user', content: 'How deep?' }]
+    const body = { messages, max_tokens: 8, seed: 3, logprobs: true, top_logprobs: 2 }
+    const { choices } = (await ask('/v1/chat/completions', body)) as unknown as { choices: Choice[] }
+    const tokens = choices[0]!.logprobs!.content!
+    assert.equal(tokens.length, 8)
+    for (const { logprob, top_logprobs } of tokens) {
+      assert.equal(top_logprobs.length, 2)
+      assert.ok(
+        logprob < 0 && logprob <= top_logprobs[0]!.logprob && top_logprobs[1]!.logprob <= top_logprobs[0]!.logprob,
+      )
+    }
+    const spelled = Buffer.from(tokens.flatMap(({ bytes }) => bytes)).toString()
+    assert.ok(choices[0]!.message.content.endsWith(`tokens at most.] ${spelled}`), spelled)
+
+    const streamed = await post(running, '/v1/chat/completions', { model, ...body, stream: true })
+    const chunks = streamed.text.split('\n\n').filter((line) => line.startsWith('data: {'))
+    const parts = chunks.flatMap((line) => (JSON.parse(line.slice(6)) as { choices: Choice[] }).choices)
+    assert.deepEqual(
+      parts.flatMap(({ logprobs }) => logprobs?.content ?? []),
+      tokens,
+    )
+
+    const thinking = { type: 'enabled' }
+    const thought = (await ask('/v1/chat/completions', { ...body, thinking })) as unknown as { choices: Choice[] }
+    assert.ok(thought.choices[0]!.logprobs!.reasoning_content!.length > 0)
+  })
+
   it('refuses in the words of the door what it cannot do', async () => {
     const messages = [{ role: 'user', content: 'x' }]
     for (const [change, pattern] of [
       [{ n: 2 }, /one choice/],
       [{ max_tokens: 400_000 }, /valid range of max_tokens is \[1, 393216\]/],
-      [{ logprobs: true }, /log-probabilities/],
+      [{ logprobs: true, top_logprobs: 21 }, /valid range of top_logprobs is \[0, 20\]/],
     ] as const) {
       const answer = await post(running, '/v1/chat/completions', { model, messages, ...change })
       assert.equal(answer.status, 400, answer.text)

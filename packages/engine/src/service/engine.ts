@@ -39,6 +39,7 @@ import type {
   FailureKind,
   GenerationRequest,
 } from './protocol.ts'
+import { TokenLogprobs } from './token-logprobs.ts'
 import { weightsName } from './weights-name.ts'
 
 const defaultMemoryBytes = 2 ** 28
@@ -149,8 +150,12 @@ export class Engine {
       markup: this.#profile.markup,
     })
     const matcher = this.#matcher(request, prompt)
+    const logprobs = request.topLogprobs == null ? null : new TokenLogprobs(this.#tokenizer, request.topLogprobs)
     const show = (events: readonly CompletionEvent[]): void => {
-      for (const event of events) if (event.type !== 'end') emit({ type: 'completion', event })
+      for (const event of events) {
+        const tokens = logprobs?.shownBy(event) ?? []
+        if (event.type !== 'end') emit({ type: 'completion', event, ...(tokens.length === 0 ? {} : { tokens }) })
+      }
     }
     this.#scheduler.submit({
       id,
@@ -162,8 +167,11 @@ export class Engine {
       onStart: (hitTokens) => emit({ type: 'started', promptTokens: promptIds.length, hitTokens }),
       onPrefill: (doneTokens) => emit({ type: 'progress', doneTokens, promptTokens: promptIds.length }),
       ...(matcher === null ? {} : { draw: (sample, tokensLeft) => matcher.draw(sample, tokensLeft) }),
-      onToken: (token) => {
-        show(stream.push(token))
+      onToken: (token, logits) => {
+        const { reasoningTokens } = stream
+        const events = stream.push(token)
+        logprobs?.push(token, logits, stream.reasoningTokens > reasoningTokens)
+        show(events)
         return stream.isDone || matcher?.isFinished === true
       },
       onEnd: (end) => {

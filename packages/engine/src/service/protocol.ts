@@ -54,14 +54,34 @@ export interface GenerationRequest {
   readonly sampling: SamplingOptions
   /** What the answer is held to; null: nothing. */
   readonly constraint: OutputConstraint | null
+  /** How many alternatives beside each token (0: the token alone); absent or null: no log-probabilities. */
+  readonly topLogprobs?: number | null
   readonly deadlineMs: number | null
+}
+
+/** A token and how probable the model found it (natural logarithm). */
+export interface TokenBelief {
+  /** Its text; parts of characters appear as U+FFFD, and `bytes` say which. */
+  readonly token: string
+  readonly bytes: readonly number[]
+  readonly logprob: number
+}
+
+export interface SampledToken extends TokenBelief {
+  /** The most probable tokens, best first; the drawn one need not be among them. */
+  readonly top: readonly TokenBelief[]
 }
 
 export type EngineEvent =
   | { readonly type: 'started'; readonly promptTokens: number; readonly hitTokens: number }
   /** While the prompt is read: tokens known so far. */
   | { readonly type: 'progress'; readonly doneTokens: number; readonly promptTokens: number }
-  | { readonly type: 'completion'; readonly event: Exclude<CompletionEvent, { type: 'end' }> }
+  | {
+      readonly type: 'completion'
+      readonly event: Exclude<CompletionEvent, { type: 'end' }>
+      /** Present when log-probabilities were asked for: the tokens that this event is the first to show. */
+      readonly tokens?: readonly SampledToken[]
+    }
   | {
       readonly type: 'ended'
       readonly finish: Finish

@@ -4,7 +4,7 @@
  * Ids of calls follow from the request's id, so equal runs give equal answers.
  */
 import { createHash } from 'node:crypto'
-import type { EngineEvent, ToolCall } from '@portolan/engine'
+import type { EngineEvent, SampledToken, TokenBelief, ToolCall } from '@portolan/engine'
 import type { CanonicalEvent, StopReason, Tool, Usage } from '@portolan/wire'
 
 type Ended = Extract<EngineEvent, { type: 'ended' }>
@@ -39,14 +39,24 @@ export class Answer {
     this.#options = options
   }
 
-  piece(piece: Piece): CanonicalEvent[] {
+  /** @param tokens With log-probabilities: the tokens that this piece shows. Our own label has none. */
+  piece(piece: Piece, tokens: readonly SampledToken[] = []): CanonicalEvent[] {
     switch (piece.type) {
       case 'text-delta':
-        return [...this.#enter('text'), { type: 'text-delta', key: this.#open!.key, text: piece.text }]
+        return [
+          ...this.#enter('text'),
+          { type: 'text-delta', key: this.#open!.key, text: piece.text, ...logprobsOf('content', tokens) },
+        ]
       case 'reasoning-delta':
         return [
           ...this.#enter('reasoning'),
-          { type: 'reasoning-delta', key: this.#open!.key, text: piece.text, summary: false },
+          {
+            type: 'reasoning-delta',
+            key: this.#open!.key,
+            text: piece.text,
+            summary: false,
+            ...logprobsOf('reasoning_content', tokens),
+          },
         ]
       case 'tool-call-start':
         return this.#startCall(piece.index, piece.name)
@@ -140,6 +150,18 @@ export class Answer {
       ...(input === '' ? [] : [{ type: 'tool-call-delta', key, argumentsDelta: input } as const]),
       { type: 'tool-call-end', key },
     ]
+  }
+}
+
+/** In Chat's form, as the canonical events carry it. */
+function logprobsOf(
+  field: 'content' | 'reasoning_content',
+  tokens: readonly SampledToken[],
+): { readonly logprobs?: unknown } {
+  if (tokens.length === 0) return {}
+  const written = ({ token, logprob, bytes }: TokenBelief): TokenBelief => ({ token, logprob, bytes })
+  return {
+    logprobs: { [field]: tokens.map((token) => ({ ...written(token), top_logprobs: token.top.map(written) })) },
   }
 }
 

@@ -2,8 +2,7 @@
  * A canonical request as the engine takes it.
  *
  * Items of one assistant turn become one message; parts that the model cannot read stay visible as unsupported.
- * Refused by name, because leaving them out would change what the answer means: log-probabilities, several
- * choices. Limits and their words are DeepSeek's.
+ * Refused by name, because leaving them out would change what the answer means: several choices. Limits and their words are DeepSeek's.
  */
 import { createHash } from 'node:crypto'
 import type {
@@ -22,6 +21,7 @@ import type { SampledCalls } from './sampled-calls.ts'
 import { untrainedTokens, withoutLabel } from './untrained.ts'
 
 const maximumOutputTokens = 393_216
+const maximumTopLogprobs = 20
 
 const effortWords: Readonly<Record<Effort, 'low' | 'high' | 'max'>> = {
   minimal: 'low',
@@ -71,6 +71,7 @@ export function toGeneration(
       stops: request.stop.filter((stop) => stop !== ''),
       sampling: samplingOf(request),
       constraint: constraintOf(request, tools, forced, info),
+      topLogprobs: request.topLogprobs,
       deadlineMs: null,
     },
     tools,
@@ -85,7 +86,13 @@ function refuse(message: string, field: string): never {
 }
 
 function refuseUnsupported(request: CanonicalRequest): void {
-  if (request.topLogprobs !== null) refuse('The embedded engine does not give log-probabilities.', 'logprobs')
+  const { topLogprobs } = request
+  if (topLogprobs !== null && topLogprobs > maximumTopLogprobs)
+    throw new WireError(
+      'WIRE_BAD_FIELD',
+      `Invalid top_logprobs value, the valid range of top_logprobs is [0, ${maximumTopLogprobs}].`,
+      'top_logprobs',
+    )
   if (request.choices > 1) refuse('The embedded engine gives one choice for each request.', 'n')
 }
 

@@ -34,7 +34,7 @@ const dialect: Omit<Dialect, 'protocol'> = {
   strictTools: true,
   sampling: ['temperature', 'topP', 'topK', 'frequencyPenalty', 'presencePenalty', 'seed', 'logitBias'],
   maxTemperature: 2,
-  logprobs: false,
+  logprobs: true,
   cacheMarks: 'none',
   cacheKey: false,
   endUserField: 'user_id',

@@ -164,7 +164,7 @@ describe('a request to the embedded engine', () => {
   it('is refused by name where something would be lost', () => {
     const schema = { type: 'json-schema', name: null, description: null, schema: {} } as const
     for (const [change, pattern] of [
-      [{ topLogprobs: 0 }, /log-probabilities/],
+      [{ topLogprobs: 21 }, /valid range of top_logprobs is \[0, 20\]/],
       [{ choices: 2 }, /one choice/],
       [{ maxOutputTokens: 393_217 }, /valid range of max_tokens is \[1, 393216\]/],
       [{ sampling: { ...plain.sampling, temperature: 2.5 } }, /between 0 and 2/],

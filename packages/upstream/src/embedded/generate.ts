@@ -48,7 +48,7 @@ async function* generate(
           context.onProgress?.(event.doneTokens, event.promptTokens)
           break
         case 'completion':
-          yield* answer.piece(event.event)
+          yield* answer.piece(event.event, event.tokens)
           break
         case 'ended':
           yield* answer.end(event)

@@ -16,6 +16,8 @@ export class ResponseAssembler {
   #model = ''
   #createdSec: number | null = null
   #usage: Usage = noUsage
+  /** Chat's object: lists of tokens by what they are tokens of. */
+  #logprobs: Record<string, unknown[]> | null = null
   #end: Extract<CanonicalEvent, { type: 'response-end' }> | null = null
   #error: Extract<CanonicalEvent, { type: 'error' }> | null = null
 
@@ -35,6 +37,7 @@ export class ResponseAssembler {
         })
         break
       case 'text-delta':
+        this.#addLogprobs(event.logprobs)
         this.#change(event.key, 'assistant-text', (item) => ({
           ...item,
           parts: [{ ...item.parts[0]!, text: (item.parts[0]?.text ?? '') + event.text }],
@@ -58,6 +61,7 @@ export class ResponseAssembler {
         })
         break
       case 'reasoning-delta':
+        this.#addLogprobs(event.logprobs)
         this.#change(event.key, 'reasoning', (item) =>
           event.summary
             ? { ...item, summary: [(item.summary[0] ?? '') + event.text, ...item.summary.slice(1)] }
@@ -123,8 +127,20 @@ export class ResponseAssembler {
       stopSequence: this.#end.stopSequence,
       refusalExplanation: this.#end.refusalExplanation,
       usage: this.#usage,
-      logprobs: null,
+      logprobs: this.#logprobs,
       moreChoices: [],
+    }
+  }
+
+  #addLogprobs(logprobs: unknown): void {
+    if (typeof logprobs !== 'object' || logprobs === null) return
+    // Only the known lists: the object may come from anybody.
+    for (const field of ['content', 'reasoning_content', 'refusal']) {
+      const tokens = (logprobs as Record<string, unknown>)[field]
+      if (!Array.isArray(tokens)) continue
+      this.#logprobs ??= {}
+      const list = (this.#logprobs[field] ??= [])
+      for (const token of tokens) list.push(token)
     }
   }
 

@@ -31,7 +31,13 @@ export type CanonicalEvent =
   | { readonly type: 'text-delta'; readonly key: number; readonly text: string; readonly logprobs?: unknown }
   | { readonly type: 'text-end'; readonly key: number; readonly citations?: readonly unknown[] }
   | { readonly type: 'reasoning-start'; readonly key: number; readonly redacted: boolean; readonly id?: string }
-  | { readonly type: 'reasoning-delta'; readonly key: number; readonly text: string; readonly summary: boolean }
+  | {
+      readonly type: 'reasoning-delta'
+      readonly key: number
+      readonly text: string
+      readonly summary: boolean
+      readonly logprobs?: unknown
+    }
   | { readonly type: 'reasoning-end'; readonly key: number; readonly token: ReasoningItem['token'] }
   | {
       readonly type: 'tool-call-start'

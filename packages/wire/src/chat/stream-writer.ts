@@ -80,7 +80,7 @@ export class ChatStreamWriter implements StreamWriter {
       case 'reasoning-delta': {
         const block = this.#reasoning.get(event.key)
         if (block !== undefined && !event.summary) block.text += event.text
-        return this.#delta({ reasoning_content: event.text })
+        return this.#delta({ reasoning_content: event.text }, event.logprobs)
       }
       case 'reasoning-end':
         return this.#reasoningEnd(event.key, event.token)
