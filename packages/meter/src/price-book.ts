@@ -10,8 +10,8 @@
  */
 import type { CacheRule } from './cache-simulator.ts'
 import { isPeak } from './calendar.ts'
-import { multiply, type Decimal } from './decimal.ts'
 import { edgesOf, recordAt, type NameIntervals, type PriceIndex } from './price-index.ts'
+import { scaleRates } from './promotion.ts'
 import { isoInstant, type ContextTier, type PriceRecord, type Rates } from './price-record.ts'
 
 export interface VendorCacheRule {
@@ -26,6 +26,7 @@ export interface PriceBook {
   readonly id: string
   /** Date of the facts, as the file says. */
   readonly asOf: string
+  /** A promotion that follows its base stands here once for each base, with the rates that result. */
   readonly records: readonly PriceRecord[]
   readonly index: PriceIndex
   /** How vendors' prompt caches are simulated; the first that fits holds. */
@@ -240,18 +241,6 @@ export function priceOfRecord(
     matchedModel,
     variant,
     record,
-  }
-}
-
-export function scaleRates(rates: Rates, factor: Decimal): Rates {
-  const scale = (rate: Decimal | null): Decimal | null => (rate === null ? null : multiply(rate, factor))
-  return {
-    input: scale(rates.input),
-    output: scale(rates.output),
-    cacheRead: scale(rates.cacheRead),
-    cacheWrite5m: scale(rates.cacheWrite5m),
-    cacheWrite1h: scale(rates.cacheWrite1h),
-    reasoning: scale(rates.reasoning),
   }
 }
 

@@ -18,7 +18,8 @@ import {
   type Rates,
 } from './price-record.ts'
 import type { PriceBook, VendorCacheRule } from './price-book.ts'
-import { buildIndex, type DatedAlias } from './price-index.ts'
+import { buildIndex, spelledOut, type DatedAlias } from './price-index.ts'
+import { noRates } from './promotion.ts'
 
 /** Where the prices that ship with this package lie; reading the file is the caller's business. */
 export const bundledPricesUrl: URL = new URL('../data/price-history.json', import.meta.url)
@@ -83,7 +84,14 @@ export function bookOf(files: readonly PriceFile[]): PriceBook {
   const id = createHash('sha256').update(records.map((record) => `${record.id}@${record.hash}`).join('\n'))
   const asOf = files.reduce((latest, file) => (file.asOf > latest ? file.asOf : latest), '')
   const cacheRules = files.flatMap((file) => file.cacheRules)
-  return { id: id.digest('hex').slice(0, 12), asOf, records, index, cacheRules, below: null }
+  return {
+    id: id.digest('hex').slice(0, 12),
+    asOf,
+    records: records.flatMap((record) => spelledOut(index, record)),
+    index,
+    cacheRules,
+    below: null,
+  }
 }
 
 /** Messages name a record by its id, places by its number. */
@@ -151,7 +159,8 @@ function readRecord(value: unknown, at: string, schedules: ReadonlyMap<string, P
   if (withdrawnMs !== null && chargedStatuses.has(status)) bad(id, `a ${status} price was charged, not withdrawn`)
   if (withdrawnMs !== null && withdrawnMs <= announcedMs) bad(`${id}: withdrawn_at`, 'not after announced_at')
 
-  const rates = readRates(raw['rates'], `${id}: rates`)
+  const baseFactor = raw['base_factor'] === undefined ? null : readBaseFactor(raw, id, status)
+  const rates = baseFactor === null ? readRates(raw['rates'], `${id}: rates`) : noRates
   const scheduleName = raw['schedule'] === undefined ? null : asText(raw['schedule'], `${id}: schedule`)
   const schedule = scheduleName === null ? null : schedules.get(scheduleName)
   if (schedule === undefined) bad(`${id}: schedule`, `unknown schedule "${scheduleName}"`)
@@ -183,6 +192,8 @@ function readRecord(value: unknown, at: string, schedules: ReadonlyMap<string, P
     endAnnouncedMs: optionalInstant(raw['end_announced_at'], `${id}: end_announced_at`),
     withdrawnMs,
     status,
+    baseFactor,
+    baseId: null,
     rates,
     peakRates,
     schedule,
@@ -211,6 +222,17 @@ function readRates(value: unknown, at: string): Rates {
     cacheWrite1h: read('cache_write_1h'),
     reasoning: read('reasoning'),
   }
+}
+
+/** Everything else that a bill depends on is the base's. */
+function readBaseFactor(raw: Readonly<Record<string, unknown>>, id: string, status: PriceStatus): Decimal {
+  const at = `${id}: base_factor`
+  if (status !== 'promo') bad(at, 'only a promo is a factor of the list below it')
+  for (const name of ['rates', 'peak_rates', 'schedule', 'tiers', 'context_tier_applies', 'modifiers'])
+    if (raw[name] !== undefined) bad(`${id}: ${name}`, 'comes from the base where there is a base_factor')
+  const factor = asPrice(raw['base_factor'], at)
+  if (factor.digits === 0n || compare(factor, { digits: 1n, scale: 0 }) > 0) bad(at, 'not above 0 and at most 1')
+  return factor
 }
 
 function readTierApplies(raw: Readonly<Record<string, unknown>>, id: string): ContextTierApplies {

@@ -8,6 +8,7 @@
  * was learnt later leaks into what a forecast of an earlier day may use.
  */
 import { MeterError } from './errors.ts'
+import { promoted } from './promotion.ts'
 import { chargedStatuses, isoInstant, type PriceRecord } from './price-record.ts'
 
 /** One name (model or alias) of one record, for as long as the name means it. */
@@ -29,6 +30,8 @@ export interface NameIntervals {
   readonly charged: readonly NamedInterval[]
   /** Promotions first, then latest start first. */
   readonly known: readonly KnownInterval[]
+  /** Lists that a promotion suspends: never charged, but what a factor may be of. */
+  readonly suspended: readonly KnownInterval[]
 }
 
 /** vendor -> currency -> name. */
@@ -44,21 +47,49 @@ export interface DatedAlias {
 
 /** @param knownAtMs only what had been announced by then; absent: what was charged. */
 export function recordAt(intervals: NameIntervals, atMs: number, knownAtMs?: number): PriceRecord | null {
-  if (knownAtMs === undefined)
-    return intervals.charged.find(({ fromMs, untilMs }) => atMs >= fromMs && atMs < untilMs)?.record ?? null
-  return (
-    intervals.known.find(
-      (interval) => isKnown(interval, knownAtMs) && atMs >= interval.fromMs && atMs < endAsKnown(interval, knownAtMs),
-    )?.record ?? null
-  )
+  const { charged, known, suspended } = intervals
+  const inForce = ({ fromMs, untilMs }: NamedInterval): boolean => atMs >= fromMs && atMs < untilMs
+  const inSight = (interval: KnownInterval): boolean =>
+    knownAtMs === undefined
+      ? inForce(interval)
+      : isKnown(interval, knownAtMs) && atMs >= interval.fromMs && atMs < endAsKnown(interval, knownAtMs)
+  const found = knownAtMs === undefined ? charged.find(inForce) : known.find(inSight)
+  if (found === undefined) return null
+  if (found.record.baseFactor === null) return found.record
+  const list =
+    knownAtMs === undefined
+      ? charged.find((interval) => rank(interval) === 1 && inForce(interval))
+      : known.find((interval) => rank(interval) === 1 && inSight(interval))
+  const base = list ?? suspended.find(inSight)
+  return base === undefined ? null : promoted(found.record, base.record)
+}
+
+/** A promotion that follows its base, once for each base; any other record as it is. */
+export function spelledOut(index: PriceIndex, record: PriceRecord): readonly PriceRecord[] {
+  const intervals = index.get(record.vendor)?.get(record.currency)?.get(record.model)
+  if (record.baseFactor === null || intervals === undefined) return [record]
+  const end = record.untilMs ?? Infinity
+  const starts = edgesOf(intervals).filter((edge) => edge >= record.fromMs && edge < end)
+  const pieces: PriceRecord[] = []
+  for (const [at, fromMs] of starts.entries()) {
+    const found = recordAt(intervals, fromMs)
+    const untilMs = starts[at + 1] ?? record.untilMs
+    const last = pieces.at(-1)
+    if (found === null) continue
+    if (last?.hash === found.hash) pieces[pieces.length - 1] = { ...last, untilMs }
+    else pieces.push({ ...found, fromMs, untilMs })
+  }
+  return pieces
 }
 
 /** Every instant at which the answer of `recordAt` may change, in order. */
 export function edgesOf(intervals: NameIntervals, knownAtMs?: number): readonly number[] {
   const edges = new Set<number>()
-  if (knownAtMs === undefined) for (const { fromMs, untilMs } of intervals.charged) edges.add(fromMs).add(untilMs)
+  const { charged, known, suspended } = intervals
+  if (knownAtMs === undefined)
+    for (const { fromMs, untilMs } of [...charged, ...suspended]) edges.add(fromMs).add(untilMs)
   else
-    for (const interval of intervals.known)
+    for (const interval of [...known, ...suspended])
       if (isKnown(interval, knownAtMs)) edges.add(interval.fromMs).add(endAsKnown(interval, knownAtMs))
   return [...edges].sort((a, b) => a - b)
 }
@@ -108,7 +139,12 @@ function intervalsOf(name: string, placed: readonly Placed[]): NameIntervals {
     .map((interval) => withKnownEnd(interval, placed))
     .sort((a, b) => rank(a) - rank(b) || b.fromMs - a.fromMs)
   refuseRivals(name, known)
-  return { charged, known }
+  const suspended = placed
+    .filter(({ record }) => record.status === 'list_suspended_by_promo')
+    .map((interval) => withKnownEnd(interval, placed))
+    .sort((a, b) => b.fromMs - a.fromMs)
+  refuseBaseless(name, charged, suspended)
+  return { charged, known, suspended }
 }
 
 /** A promotion outranks the list it interrupts. */
@@ -139,6 +175,24 @@ function refuseOverlaps(name: string, sorted: readonly NamedInterval[]): void {
         )
       if (reach === null || interval.untilMs > reach.untilMs) reach = interval
     }
+  }
+}
+
+/** A factor of nothing is no price: the whole of such a promotion must lie over list prices. */
+function refuseBaseless(name: string, charged: readonly NamedInterval[], suspended: readonly NamedInterval[]): void {
+  const bases = [...charged.filter((interval) => rank(interval) === 1), ...suspended].sort(
+    (a, b) => a.fromMs - b.fromMs,
+  )
+  for (const { record, fromMs, untilMs } of charged) {
+    if (record.baseFactor === null) continue
+    let reach = fromMs
+    for (const base of bases) if (base.fromMs <= reach && base.untilMs > reach) reach = base.untilMs
+    if (reach < untilMs)
+      throw new MeterError(
+        'METER_BAD_PRICE_FILE',
+        `"${record.id}" is a factor of the list price of "${name}", and there is none in its file at ${isoInstant(reach)}.`,
+        { at: record.id },
+      )
   }
 }
 

@@ -88,7 +88,8 @@ function withoutOverlaps(
       if (!(error instanceof MeterError)) throw error
       const named = [...error.message.matchAll(/"(.+?)"/g)].map(([, id = '']) => indexOf.get(id) ?? -1)
       const index = Math.max(...named.slice(0, 2))
-      errors.push({ severity: 'error', code: 'overlap', path: ['records', index], message: error.message })
+      const code = error.code === 'METER_OVERLAPPING_PRICES' ? 'overlap' : 'unreadable'
+      errors.push({ severity: 'error', code, path: ['records', index], message: error.message })
       const fewer = records.filter((one) => one.index !== index)
       // A message that names no record of this file would come again for ever.
       if (fewer.length === records.length) return { book: bookOf([]), indexOf }

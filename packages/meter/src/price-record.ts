@@ -61,6 +61,10 @@ export interface PriceRecord {
   /** Taken back at this instant, before anybody was charged; null: never, or not known when. */
   readonly withdrawnMs: number | null
   readonly status: PriceStatus
+  /** A promotion that is this factor of the list in force; null: the record has rates of its own. */
+  readonly baseFactor: Decimal | null
+  /** The list that the factor was applied to; null: none. */
+  readonly baseId: string | null
   readonly rates: Rates
   readonly peakRates: Rates | null
   readonly schedule: PeakSchedule | null

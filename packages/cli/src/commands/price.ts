@@ -91,6 +91,8 @@ export function showPrice(vendor: string, model: string, options: PriceOptions):
       json({
         record: record.id,
         status: record.status,
+        baseFactor: record.baseFactor && formatDecimal(record.baseFactor),
+        stackedOn: record.baseId,
         currency: record.currency,
         per: '1,000,000 tokens',
         from: shortInstant(record.fromMs),
@@ -124,8 +126,9 @@ export function showPrice(vendor: string, model: string, options: PriceOptions):
   console.log('')
   if (record.schedule) console.log(`  peak hours      ${describeHours(record)}`)
   for (const [key, factor] of record.modifiers) console.log(`  ${key.padEnd(15)} x ${formatDecimal(factor)}`)
-  const below = record.status === 'promo' ? listBelow(book, name, record, atMs) : null
-  if (below) console.log(`  stacked on      ${below.id}`)
+  const below = record.baseId ?? (record.status === 'promo' ? listBelow(book, name, record, atMs)?.id : null)
+  const share = record.baseFactor === null ? '' : `, x ${formatDecimal(record.baseFactor)}`
+  if (below) console.log(`  stacked on      ${below}${share}`)
   for (const { fromMs, record: next } of coming)
     console.log(
       `  from ${shortInstant(fromMs).padEnd(10)} ${next === null ? 'no price' : `${next.status}: ${describeRates(next.rates)}`}`,
@@ -164,6 +167,7 @@ export function priceHistory(
       json(
         records.map((record) => ({
           ...record,
+          baseFactor: record.baseFactor && formatDecimal(record.baseFactor),
           rates: ratesText(record.rates),
           peakRates: record.peakRates && ratesText(record.peakRates),
           modifiers: Object.fromEntries([...record.modifiers].map(([key, factor]) => [key, formatDecimal(factor)])),
@@ -192,6 +196,7 @@ export function priceHistory(
         title: 'ALSO',
         value: (record) =>
           [
+            record.baseFactor && `${formatDecimal(record.baseFactor)} of ${record.baseId}`,
             record.peakRates && 'dearer at peak',
             ...record.tiers.map(
               (tier) => `${record.tierApplies === 'above' ? 'part' : 'tier'} >${tier.promptTokensAbove}`,
