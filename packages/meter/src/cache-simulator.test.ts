@@ -6,6 +6,7 @@ import {
   type AutomaticCacheRule,
   type CacheRule,
   type MarkedCacheRule,
+  type UnitCacheRule,
   type PromptSegment,
   type TimelineRequest,
 } from './cache-simulator.ts'
@@ -19,6 +20,7 @@ const automatic: AutomaticCacheRule = {
   keepsAnswers: false,
 }
 const marked: MarkedCacheRule = { kind: 'marked', minTokens: 1024, lookbackSegments: 20 }
+const units: UnitCacheRule = { kind: 'units', minTokens: 1, stepTokens: 1, lifetimeMs: 3_600_000 }
 const minute = 60_000
 
 function request(atMin: number, ...segments: (string | PromptSegment)[]): TimelineRequest {
@@ -83,7 +85,7 @@ describe('an automatic cache', () => {
   })
 })
 
-describe('a marked cache', () => {
+describe('a marked cache: lifetimes and writes (acceptance check 19)', () => {
   it('writes up to the mark, then reads it, and pays the write again when it has expired', () => {
     const turn = (atMin: number): TimelineRequest => request(atMin, 'sys', mark('a'), 'question')
     assert.deepEqual(splits(marked, turn(0), turn(4), turn(8.9), turn(14)), [
@@ -129,6 +131,38 @@ describe('a marked cache', () => {
   })
 })
 
+describe('a cache of prefix units: the three documented patterns (acceptance check 19)', () => {
+  const hits = (...timeline: TimelineRequest[]): string[] =>
+    splits(units, ...timeline).map((split) => split.split('/')[0] ?? '')
+
+  it('A+B, then A+B+C: the first prompt is a unit and is hit whole', () => {
+    assert.deepEqual(hits(request(0, 'A', 'B'), request(1, 'A', 'B', 'C')), ['0', '2000'])
+  })
+
+  it('A+B, then A+C: a miss, because no unit ends after A', () => {
+    assert.deepEqual(hits(request(0, 'A', 'B'), request(1, 'A', 'C')), ['0', '0'])
+  })
+
+  it('A+B, A+C, then A+D: the prefix that two requests shared has become a unit, and A is hit', () => {
+    assert.deepEqual(hits(request(0, 'A', 'B'), request(1, 'A', 'C'), request(2, 'A', 'D')), ['0', '0', '1000'])
+  })
+
+  it('a prompt with its answer is a unit too, as the next turn of a conversation sends it', () => {
+    const first = { ...request(0, 'A'), answer: { id: 'answer', tokens: 1000 } }
+    assert.deepEqual(hits(first, request(1, 'A', 'answer', 'next')), ['0', '2000'])
+  })
+
+  it('a unit is gone after its lifetime, counted from its last use', () => {
+    const turns = [0, 50, 100, 161].map((atMin) => request(atMin, 'A', 'B', `turn ${atMin}`))
+    assert.deepEqual(hits(request(0, 'A', 'B'), ...turns), ['0', '2000', '2000', '2000', '0'])
+  })
+
+  it('hits whole steps only', () => {
+    const rule = { ...units, stepTokens: 128 }
+    assert.equal(splits(rule, request(0, 'A', 'B'), request(1, 'A', 'B', 'C'))[1], '1920/1080/0/0')
+  })
+})
+
 describe('any simulated usage', () => {
   it('adds up and is marked as an estimate (law)', () => {
     const segment = fc.record({
@@ -138,7 +172,7 @@ describe('any simulated usage', () => {
     })
     const gaps = fc.array(fc.tuple(fc.nat(4_000_000), fc.array(segment, { maxLength: 6 })), { maxLength: 12 })
     fc.assert(
-      fc.property(gaps, fc.constantFrom<CacheRule>(automatic, marked), (steps, rule) => {
+      fc.property(gaps, fc.constantFrom<CacheRule>(automatic, marked, units), (steps, rule) => {
         let atMs = 0
         const timeline = steps.map(([gap, segments]) => ({
           atMs: (atMs += gap),

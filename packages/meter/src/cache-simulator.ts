@@ -2,15 +2,17 @@
  * What a vendor's prompt cache would have hit, written and missed for a recorded timeline of requests.
  *
  * The same traffic splits differently at each vendor, so a what-if bill must not reuse the hit counts of the
- * vendor that served it. Two families of rules cover what is published:
+ * vendor that served it. Three families of rules cover what is published:
  *
  *   automatic   any shared prefix from `minTokens` on is a hit, in steps of `stepTokens`; writes are free
  *   marked      only prefixes that end at a caller's mark are kept; a write costs extra and lives 5 min or 1 h;
  *               a read renews the entry; a mark finds earlier entries up to `lookbackSegments` segments back
+ *   units       only whole stored units are hits: a prompt, a prompt with its answer, and a prefix that two requests
+ *               were seen to share; writes are free (DeepSeek, context caching guide)
  *
  * A prompt is a list of segments (messages, tools) with the id of their content; equal ids in equal order are
  * an equal prefix. Left out: eviction under load, warm-up delays and routing to cold machines, which no vendor
- * publishes; a simulated hit count is therefore an upper bound and its usage is marked `estimated`.
+ * publishes; units at fixed steps inside long texts, whose length is not published; a simulated hit count is therefore an upper bound and its usage is marked `estimated`.
  */
 import type { UsageRecord } from './usage.ts'
 
@@ -33,7 +35,16 @@ export interface MarkedCacheRule {
   readonly lookbackSegments: number
 }
 
-export type CacheRule = AutomaticCacheRule | MarkedCacheRule
+export interface UnitCacheRule {
+  readonly kind: 'units'
+  /** A shorter prefix is never a hit. */
+  readonly minTokens: number
+  /** Hits come in multiples of this. */
+  readonly stepTokens: number
+  readonly lifetimeMs: number | null
+}
+
+export type CacheRule = AutomaticCacheRule | MarkedCacheRule | UnitCacheRule
 
 export interface PromptSegment {
   /** Identity of the content, e.g. a hash. */
@@ -61,6 +72,8 @@ interface Prefix {
   /** Kept until this instant; -Infinity: not kept. */
   expiresAtMs: number
   lifetimeMs: number
+  /** A unit ends here until this instant; -Infinity: none does. */
+  unitUntilMs: number
 }
 
 /**
@@ -79,6 +92,7 @@ export function simulateCache(rule: CacheRule, timeline: readonly TimelineReques
       root = newPrefix()
       scopes.set(request.scope, root)
     }
+    if (rule.kind === 'units') return units(rule, root, request)
     return rule.kind === 'automatic' ? automatic(rule, root, request) : marked(rule, root, request)
   })
 }
@@ -103,6 +117,45 @@ function automatic(rule: AutomaticCacheRule, root: Prefix, request: TimelineRequ
     }
   // The last token is always computed: its logits are what the answer starts from.
   const usable = Math.min(shared, Math.max(total - 1, 0))
+  const hit = usable < rule.minTokens ? 0 : Math.floor(usable / rule.stepTokens) * rule.stepTokens
+  return usage(request, total, hit, 0, 0)
+}
+
+/**
+ * A prefix that was merely part of an earlier prompt is seen but not stored: sharing it is a miss, and makes it a unit
+ * that the next request hits.
+ */
+function units(rule: UnitCacheRule, root: Prefix, request: TimelineRequest): UsageRecord {
+  const { atMs, segments } = request
+  const untilMs = atMs + (rule.lifetimeMs ?? Infinity)
+  const total = tokensOf(segments)
+  let stored = 0
+  let upTo = 0
+  let shared: Prefix | null = null
+  let unbroken = true
+  let prefix = root
+  for (const segment of segments) {
+    prefix = childOf(prefix, segment.id)
+    upTo += segment.tokens
+    unbroken &&= prefix.expiresAtMs > atMs
+    if (unbroken) shared = prefix
+    if (prefix.unitUntilMs > atMs) {
+      stored = upTo
+      prefix.unitUntilMs = untilMs
+    }
+    keep(prefix, atMs, rule.lifetimeMs ?? Infinity)
+  }
+  if (shared !== null) shared.unitUntilMs = untilMs
+  if (prefix !== root) prefix.unitUntilMs = untilMs
+  if (request.answer) {
+    for (const { id } of [request.answer].flat()) {
+      prefix = childOf(prefix, id)
+      keep(prefix, atMs, rule.lifetimeMs ?? Infinity)
+    }
+    prefix.unitUntilMs = untilMs
+  }
+  // The last token is always computed.
+  const usable = Math.min(stored, Math.max(total - 1, 0))
   const hit = usable < rule.minTokens ? 0 : Math.floor(usable / rule.stepTokens) * rule.stepTokens
   return usage(request, total, hit, 0, 0)
 }
@@ -142,7 +195,7 @@ function marked(rule: MarkedCacheRule, root: Prefix, request: TimelineRequest): 
 }
 
 function newPrefix(): Prefix {
-  return { children: new Map(), expiresAtMs: -Infinity, lifetimeMs: 0 }
+  return { children: new Map(), expiresAtMs: -Infinity, lifetimeMs: 0, unitUntilMs: -Infinity }
 }
 
 function childOf(prefix: Prefix, id: string): Prefix {

@@ -4,6 +4,7 @@ export {
   type AutomaticCacheRule,
   type CacheRule,
   type MarkedCacheRule,
+  type UnitCacheRule,
   type PromptSegment,
   type TimelineRequest,
 } from './cache-simulator.ts'

@@ -304,8 +304,11 @@ function readCacheRule(value: unknown, at: string): VendorCacheRule {
     models: models?.map((model) => asText(model, `${at}.models`)) ?? null,
   }
   if (raw['kind'] === 'marked') return { ...place, rule: { kind: 'marked', minTokens, lookbackSegments: 20 } }
-  if (raw['kind'] !== 'automatic') return bad(`${at}.kind`, 'neither automatic nor marked')
+  if (raw['kind'] !== 'automatic' && raw['kind'] !== 'units')
+    return bad(`${at}.kind`, 'neither automatic nor marked nor units')
   const lifetimeMs = raw['lifetime_ms'] === null ? null : count('lifetime_ms')
+  if (raw['kind'] === 'units')
+    return { ...place, rule: { kind: 'units', minTokens, stepTokens: count('step_tokens'), lifetimeMs } }
   return {
     ...place,
     rule: { kind: 'automatic', minTokens, stepTokens: count('step_tokens'), lifetimeMs, keepsAnswers: false },

@@ -108,7 +108,7 @@ describe('how a cache is simulated', () => {
     assert.equal(cacheRuleOf(both, 'nobody', 'm')?.kind, 'automatic')
     assert.equal(cacheRuleOf(both, 'anthropic', 'claude-sonnet-5')?.minTokens, 1024)
     const bad = { ...file, cache_simulation: [{ ...own, kind: 'magic' }] }
-    assert.throws(() => loadPriceBook(JSON.stringify(bad)), /neither automatic nor marked/)
+    assert.throws(() => loadPriceBook(JSON.stringify(bad)), /neither automatic nor marked nor units/)
   })
 })
 

@@ -230,7 +230,9 @@ function describeHits(hits: HitAssumption, vendor: string): string {
 function describeRule(rule: CacheRule): string {
   if (rule.kind === 'marked') return `whole prompts marked, five minutes, from ${rule.minTokens} tokens on`
   const life = rule.lifetimeMs === null ? 'no end' : `${rule.lifetimeMs / 3_600_000} hours since the last use`
-  return `automatic, steps of ${rule.stepTokens} tokens, from ${rule.minTokens} on, ${life}`
+  // The ledger does not know where a stored unit ends: what a request repeats is taken as one.
+  const kind = rule.kind === 'units' ? 'automatic, whole units taken as what each request repeats' : 'automatic'
+  return `${kind}, steps of ${rule.stepTokens} tokens, from ${rule.minTokens} on, ${life}`
 }
 
 function printText(result: RepricedTraffic, { vendor, model, currency, assumptions }: Asked): void {
