@@ -138,7 +138,11 @@ class Completion {
     }
     throw new GatewayError(
       'GATEWAY_NOT_SUPPORTED',
-      `No upstream of the model \`${inbound.model.slice(0, 100)}\` serves ${this.#start.path}.`,
+      `No upstream of the model \`${inbound.model.slice(0, 100)}\` serves ${this.#start.path}.${
+        route.targets.every(({ upstream }) => upstream.definition.transport === 'in-process')
+          ? ' Text completions are handed through to a remote upstream as they are; an upstream inside this process has no address to hand them to. Use /v1/chat/completions, or route this model to an upstream that serves completions.'
+          : ''
+      }`,
     )
   }
 

@@ -128,5 +128,10 @@ describe('the embedded model at every door', () => {
       assert.equal(answer.status, 400, answer.text)
       assert.match(answer.text, pattern)
     }
+    for (const path of ['/v1/completions', '/beta/completions']) {
+      const answer = await post(running, path, { model, prompt: 'def f(', suffix: ')' })
+      assert.ok(answer.status >= 400 && answer.status < 500, answer.text)
+      assert.match(answer.text, /inside this process has no address/)
+    }
   })
 })
