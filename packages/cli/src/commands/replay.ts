@@ -294,6 +294,7 @@ function say(
       interval: judged === 0 ? null : wilsonInterval(count('pass'), judged),
       reasoning: choices.get(name)!.reasoning,
       spentNanos: own.reduce((sum, { costNanos }) => sum + (costNanos ?? 0n), 0n),
+      unpriced: own.filter(({ costNanos }) => costNanos === null).length,
     }
   })
   if (options.json) {
@@ -317,7 +318,16 @@ function say(
           align: 'right',
         },
         { title: 'REASONING', value: ({ reasoning }) => reasoning },
-        { title: 'COST', value: ({ spentNanos }) => money(spentNanos, plan.replay.currency), align: 'right' },
+        {
+          title: 'COST',
+          value: ({ spentNanos, unpriced, asked }) =>
+            unpriced === 0
+              ? money(spentNanos, plan.replay.currency)
+              : unpriced === asked
+                ? 'unpriced'
+                : `${money(spentNanos, plan.replay.currency)} and ${unpriced} unpriced`,
+          align: 'right',
+        },
       ]),
       '',
       result.state === 'finished'
