@@ -162,8 +162,8 @@ describe('context_tier_applies', () => {
   })
 
   it('in a forecast: a thousand requests below the threshold are not one request above it', () => {
-    const next = { ...record, id: 'next', effective_from: '2026-07-01', announced_at: '2026-05-01', tiers: undefined }
-    const { context_tier_applies: _left, tiers: _none, ...flat } = { ...record, ...next }
+    const next: Fields = { ...record, id: 'next', effective_from: '2026-07-01', announced_at: '2026-05-01' }
+    const { context_tier_applies: _left, tiers: _none, ...flat } = next
     const prices = loadPriceBook(fileOf({ ...record, effective_to: '2026-07-01' }, flat))
     const recent = [
       { vendor: 'acme', model: 'm1', atMs, usage: usageOf({ miss: 100_000_000, output: 1000 }), requests: 1000 },
