@@ -88,6 +88,7 @@ class Completion {
       firstByteMs: null,
       prefix: null,
       upstreamRequestId: null,
+      counted: null,
       trace: null,
     }
   }
