@@ -88,7 +88,6 @@ class Completion {
       firstByteMs: null,
       prefix: null,
       upstreamRequestId: null,
-      counted: null,
       trace: null,
     }
   }

@@ -57,16 +57,7 @@ export class TokenCounters {
    * between the pieces: a cut can only add a token or two. Null where the file cannot be used or the texts are so
    * long that counting them would cost more than it can save.
    */
-  boundTexts(texts: readonly string[], tokenizerPath: string): Promise<number | null> {
-    return this.#countPieces(texts, tokenizerPath, tokensPerCut)
-  }
-
-  /** The tokens of a text, within one for each 8,192 characters. Null as for `boundTexts`. */
-  countText(text: string, tokenizerPath: string): Promise<number | null> {
-    return this.#countPieces([text], tokenizerPath, 0)
-  }
-
-  async #countPieces(texts: readonly string[], tokenizerPath: string, perCut: number): Promise<number | null> {
+  async boundTexts(texts: readonly string[], tokenizerPath: string): Promise<number | null> {
     if (texts.reduce((sum, text) => sum + text.length, 0) > longestCountedChars) return null
     let tokenizer: Tokenizer
     try {
@@ -80,7 +71,7 @@ export class TokenCounters {
       for (let at = 0; at < text.length; at += pieceChars) {
         const piece = text.slice(at, at + pieceChars)
         tokens += tokenizer.encode(piece, { add_special_tokens: false }).ids.length
-        if (at > 0) tokens += perCut
+        if (at > 0) tokens += tokensPerCut
         sinceTurn += piece.length
         if (sinceTurn < pieceChars) continue
         sinceTurn = 0

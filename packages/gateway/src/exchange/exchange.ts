@@ -39,7 +39,7 @@ import { generateInProcess } from './in-process.ts'
 import { RecallCapture } from './recall.ts'
 import { AnswerCapture, declinesRecording } from './recording-port.ts'
 import { Relay, forwardedHeaders, retryHeaders, type AttemptFailure, type AttemptResult } from './relay.ts'
-import { ledgerRow, needsEstimate, type RowFacts } from './row.ts'
+import { ledgerRow, type RowFacts } from './row.ts'
 
 export interface ExchangeStart {
   readonly requestId: string
@@ -72,8 +72,6 @@ export class Exchange {
   /** When the caller last heard of progress, or began to wait for it. */
   #saidAt: number
   #settled = false
-  /** Path of the model's `tokenizer.json`; null: none is named. */
-  #tokenizer: string | null = null
   /** Null: this request is not recorded. */
   #recordingId: string | null = null
   #row: LedgerRow | null = null
@@ -98,7 +96,6 @@ export class Exchange {
       firstByteMs: null,
       prefix: null,
       upstreamRequestId: null,
-      counted: null,
       trace: null,
     }
   }
@@ -137,10 +134,6 @@ export class Exchange {
       )
     const route = parts.routes.find(inbound.model)
     if (!route) throw new GatewayError('GATEWAY_UNKNOWN_MODEL', unknownModel(inbound.model, parts.routes.names()))
-    if (route.tokenizer !== null) {
-      this.#tokenizer = route.tokenizer
-      this.#observer.generated = []
-    }
 
     const { key, requestId, startedAtMs } = this.#start
     this.#limits = RequestLimits.of(parts, key, inbound.model, requestId, startedAtMs)
@@ -447,7 +440,6 @@ export class Exchange {
     this.#settled = true
     // A caller that left before the end is settled as such, whatever the upstream said last.
     const finalStatus = this.#client.gone && status !== 'refused' && !this.#observer.ended ? 'aborted' : status
-    if (needsEstimate(this.#facts, this.#observer, finalStatus)) this.#facts.counted = await this.#count()
     const row = ledgerRow(this.#parts, this.#start, this.#facts, this.#observer, {
       status: finalStatus,
       httpStatus,
@@ -466,25 +458,6 @@ export class Exchange {
     // After the row: what a crash leaves held in between is settled from the row at the next start.
     this.#limits?.settle(row, this.#nothingGenerated)
     reportSettled(this.#parts, row, this.#facts.target?.upstream ?? null, this.#facts.trace)
-  }
-
-  /** Prompt and answer by the tokenizer that the configuration names for the model; a faulty file only costs accuracy. */
-  async #count(): Promise<RowFacts['counted']> {
-    const { inbound } = this.#facts
-    const path = this.#tokenizer
-    if (path === null || inbound === null) return null
-    try {
-      const { counters, sealer } = this.#parts
-      const generated = this.#observer.generated
-      return {
-        promptTokens: inbound.readable
-          ? (await counters.count(inbound.canonical(sealer, 'silent').request, path)).tokens
-          : null,
-        outputTokens: generated === null ? null : await counters.countText(generated.join(''), path),
-      }
-    } catch {
-      return null
-    }
   }
 
   #armRecording(inbound: Inbound): void {

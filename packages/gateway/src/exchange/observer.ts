@@ -7,9 +7,6 @@ import { noUsage, type CanonicalEvent, type ErrorKind, type Usage } from '@porto
 import type { RecallCapture } from './recall.ts'
 import type { AnswerCapture } from './recording-port.ts'
 
-/** Longer answers are estimated by their length. */
-const longestKeptChars = 2 << 20
-
 export class Observer {
   readonly #startedAt: number
   readonly #recall: RecallCapture | null
@@ -23,8 +20,6 @@ export class Observer {
   upstreamId: string | null = null
   /** UTF-16 units of what was generated, for estimates when no usage arrives. */
   generatedChars = 0
-  /** What was generated, kept only where the model's own tokenizer can count it; null: not kept, or too long. */
-  generated: string[] | null = null
   toolCalls = 0
   /** True once anything that a client could show has been seen. */
   meaningful = false
@@ -70,23 +65,23 @@ export class Observer {
         break
       case 'text-delta':
         this.meaningful = true
-        this.#keep(event.text)
+        this.generatedChars += event.text.length
         this.firstTextMs ??= this.#elapsed()
         break
       case 'reasoning-delta':
         this.meaningful = true
-        this.#keep(event.text)
+        this.generatedChars += event.text.length
         this.firstReasoningMs ??= this.#elapsed()
         break
       case 'tool-call-start':
         this.meaningful = true
         this.toolCalls++
-        this.#keep(event.name)
+        this.generatedChars += event.name.length
         // A tool call is visible work: the client can act on it.
         this.firstTextMs ??= this.#elapsed()
         break
       case 'tool-call-delta':
-        this.#keep(event.argumentsDelta)
+        this.generatedChars += event.argumentsDelta.length
         break
       case 'foreign':
       case 'text-start':
@@ -107,12 +102,6 @@ export class Observer {
       default:
         break
     }
-  }
-
-  #keep(text: string): void {
-    this.generatedChars += text.length
-    if (this.generatedChars > longestKeptChars) this.generated = null
-    this.generated?.push(text)
   }
 
   #take(usage: Usage): void {

@@ -33,8 +33,6 @@ export interface RowFacts {
   firstByteMs: number | null
   prefix: PrefixReading | null
   upstreamRequestId: string | null
-  /** By the model's own tokenizer, where usage has to be estimated; null: there is none, or no need. */
-  counted: { readonly promptTokens: number | null; readonly outputTokens: number | null } | null
   /** Null: nobody traces. */
   trace: TraceContext | null
 }
@@ -109,12 +107,6 @@ function tagHeader(inbound: Inbound | null): string | undefined {
  * What the request used. Reported counts stand as they are. A stream that was cut or left before its report is
  * estimated from what passed by (law 6), and says so; a request that generated nothing used nothing we know of.
  */
-/** Was something generated whose usage nobody reported? */
-export function needsEstimate(facts: RowFacts, observer: Observer, status: RowEnd['status']): boolean {
-  const isReported = observer.usageReported && (status === 'ok' || observer.ended)
-  return facts.outbound !== null && !isReported && observer.meaningful
-}
-
 function settledUsage(facts: RowFacts, observer: Observer, end: RowEnd): UsageRecord {
   const { outbound } = facts
   if (outbound === null) return nothingSent
@@ -127,7 +119,7 @@ function settledUsage(facts: RowFacts, observer: Observer, end: RowEnd): UsageRe
     return { ...observer.usage, source: 'reported', convention }
   if (!observer.meaningful)
     return observer.usageReported ? { ...observer.usage, source: 'reported', convention } : unknownUsage
-  const inputTokens = observer.usage.inputTokens ?? facts.counted?.promptTokens ?? estimateTokens(outbound.body.length)
+  const inputTokens = observer.usage.inputTokens ?? estimateTokens(outbound.body.length)
   return {
     ...observer.usage,
     inputTokens,
@@ -137,10 +129,7 @@ function settledUsage(facts: RowFacts, observer: Observer, end: RowEnd): UsageRe
       observer.usage.missTokens ?? inputTokens - (observer.usage.hitTokens ?? 0) - (observer.usage.writtenTokens ?? 0),
     writtenTokens: observer.usage.writtenTokens ?? 0,
     written1hTokens: observer.usage.written1hTokens ?? 0,
-    outputTokens: Math.max(
-      facts.counted?.outputTokens ?? estimateTokens(observer.generatedChars),
-      observer.usage.outputTokens ?? 0,
-    ),
+    outputTokens: Math.max(estimateTokens(observer.generatedChars), observer.usage.outputTokens ?? 0),
     source: 'estimated',
     convention,
   }
