@@ -12,7 +12,7 @@ function roundTrip(
 ): { exchanges: Exchange[]; sessions: number; notExpressed: readonly string[] } {
   const room = new RecordingRoom()
   try {
-    const recording = importSessions(room.library, {
+    const recording = importSessions(room.recordings, {
       name: 'test',
       level: 'full',
       format,
@@ -21,9 +21,9 @@ function roundTrip(
       nowMs: 1000,
       ...importers[format]!(text),
     })
-    const sessions = [...room.library.sessions(recording.id)]
+    const sessions = [...room.recordings.sessions(recording.id)]
     return {
-      exchanges: sessions.flatMap((session) => room.library.exchanges(session.id)),
+      exchanges: sessions.flatMap((session) => room.recordings.exchanges(session.id)),
       sessions: sessions.length,
       notExpressed: recording.notExpressed,
     }

@@ -129,16 +129,16 @@ describe('datasets', () => {
           room.captured(id, { messages: [{ role: 'user', content: `failed ${i}` }] }, null, { status: 'error' }),
         ])
       const freeze = (mostCases: number | null, seed: number): Dataset =>
-        freezeDataset(room.library, { name: 'd', recordingIds: [id], mostCases, seed, nowMs: startMs })
+        freezeDataset(room.recordings, { name: 'd', recordingIds: [id], mostCases, seed, nowMs: startMs })
       const whole = freeze(null, 1)
       assert.equal(whole.cases.length, 20)
       assert.equal(whole.hash, freeze(null, 1).hash)
       assert.notEqual(freeze(5, 1).hash, freeze(5, 2).hash)
       assert.equal(freeze(5, 1).cases.length, 5)
-      const figures = room.library.stop(id, startMs) && room.start('metrics')
+      const figures = room.recordings.stop(id, startMs) && room.start('metrics')
       assert.throws(
         () =>
-          freezeDataset(room.library, { name: 'd', recordingIds: [figures.id], mostCases: null, seed: 1, nowMs: 1 }),
+          freezeDataset(room.recordings, { name: 'd', recordingIds: [figures.id], mostCases: null, seed: 1, nowMs: 1 }),
         { code: 'CROSSING_CONFLICT', message: /level metrics/ },
       )
     } finally {

@@ -106,7 +106,7 @@ describe('a cost study without content (check 5)', () => {
             }
           }),
         )
-        return [...room.library.sessions(id)].flatMap((session) => room.library.exchanges(session.id))
+        return [...room.recordings.sessions(id)].flatMap((session) => room.recordings.exchanges(session.id))
       })
       assert.ok(hashes!.every((exchange) => exchange.content === null && exchange.prompt !== null))
       // The full recording's study is made from its words, not from the hashes beside them.

@@ -38,10 +38,10 @@ describe('the live recorder', () => {
       for (let i = 0; i < 50; i++) live.offer(room.captured(id, body(`q${i}`), chatAnswer({ content: 'a' })))
       live.declined(id)
       await live.settled()
-      room.library.stop(id, startMs + 1)
+      room.recordings.stop(id, startMs + 1)
       await until(() => live.wants('key_a') === null)
       await live.close()
-      const { counts } = room.library.recording(id)
+      const { counts } = room.recordings.recording(id)
       assert.deepEqual([counts.exchanges, counts.declined, counts.dropped], [50, 1, 0])
     } finally {
       await live.close()
@@ -62,7 +62,7 @@ describe('the live recorder', () => {
       assert.ok(performance.now() - started < 1500)
       await live.settled()
       await live.close()
-      const { counts } = room.library.recording(id)
+      const { counts } = room.recordings.recording(id)
       assert.equal(counts.dropped, offered)
       assert.ok(
         counts.droppedBy['queue-full']! > 0 && counts.droppedBy['folder-full']! > 0,
@@ -88,7 +88,7 @@ describe('the live recorder', () => {
       live.offer(room.captured(id, body('q'), null))
       await live.settled()
       await live.close()
-      assert.deepEqual(room.library.recording(id).counts.droppedBy, { 'storage-failed': 1 })
+      assert.deepEqual(room.recordings.recording(id).counts.droppedBy, { 'storage-failed': 1 })
       assert.equal(troubles.length, 1)
     } finally {
       await live.close()

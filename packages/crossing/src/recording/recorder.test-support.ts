@@ -17,7 +17,7 @@ export const startMs = Date.UTC(2026, 10, 1)
 export class RecordingRoom {
   readonly directory = mkdtempSync(join(tmpdir(), 'portolan-recording-'))
   readonly vault = new Vault(Buffer.alloc(32, 9))
-  readonly library = new RecordingLibrary({ directory: this.directory, vault: this.vault })
+  readonly recordings = new RecordingLibrary({ directory: this.directory, vault: this.vault })
   readonly database = new RecordingsDatabase(join(this.directory, databaseName))
   readonly recorder: Recorder
   #requests = 0
@@ -35,7 +35,7 @@ export class RecordingRoom {
   }
 
   start(level: Recording['level'], more: Partial<NewRecording> = {}): Recording {
-    return this.library.start(
+    return this.recordings.start(
       {
         name: level,
         level,
@@ -74,7 +74,7 @@ export class RecordingRoom {
   close(): void {
     this.recorder.close()
     this.database.close()
-    this.library.close()
+    this.recordings.close()
     rmSync(this.directory, { recursive: true, force: true })
   }
 }

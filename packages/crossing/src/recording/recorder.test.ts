@@ -22,8 +22,8 @@ after(() => {
 const ask = (text: string): Message => ({ role: 'user', content: text })
 const say = (text: string): Message => ({ role: 'assistant', content: text })
 
-function exchangesOf({ library }: RecordingRoom, recordingId: string): Exchange[] {
-  return [...library.sessions(recordingId)].flatMap((session) => library.exchanges(session.id))
+function exchangesOf({ recordings }: RecordingRoom, recordingId: string): Exchange[] {
+  return [...recordings.sessions(recordingId)].flatMap((session) => recordings.exchanges(session.id))
 }
 
 /** Every byte under the folder. */
@@ -99,8 +99,8 @@ describe('sessions without client ids (check 4)', () => {
     }
     let right = 0
     const sessionsByTalk = new Map<number, Set<string>>()
-    for (const session of here.library.sessions(id)) {
-      const exchanges = here.library.exchanges(session.id)
+    for (const session of here.recordings.sessions(id)) {
+      const exchanges = here.recordings.exchanges(session.id)
       const first = owner.get(exchanges[0]!.requestId)!
       sessionsByTalk.set(first, (sessionsByTalk.get(first) ?? new Set()).add(session.id))
       right += exchanges.filter((exchange) => owner.get(exchange.requestId) === first).length
@@ -109,7 +109,7 @@ describe('sessions without client ids (check 4)', () => {
     const split = [...sessionsByTalk.values()].reduce((sum, ids) => sum + ids.size - 1, 0)
     const share = (right - split) / owner.size
     assert.ok(share >= 0.99, `${(share * 100).toFixed(2)} % of ${owner.size}`)
-    assert.equal([...here.library.sessions(id)].length, 100)
+    assert.equal([...here.recordings.sessions(id)].length, 100)
   })
 
   it('opens a fork for an edited history, and shares the draw of where it came from', () => {
@@ -131,7 +131,7 @@ describe('sessions without client ids (check 4)', () => {
         chatAnswer({ content: 'Third answer' }),
       ),
     ])
-    const sessions = [...here.library.sessions(id)]
+    const sessions = [...here.recordings.sessions(id)]
     assert.deepEqual(
       sessions.map((session) => [
         session.exchanges,
@@ -144,7 +144,7 @@ describe('sessions without client ids (check 4)', () => {
       ],
     )
     assert.deepEqual(
-      here.library.exchanges(sessions[0]!.id).map((exchange) => exchange.parentSeq),
+      here.recordings.exchanges(sessions[0]!.id).map((exchange) => exchange.parentSeq),
       [null, 0, 1],
     )
   })
@@ -158,13 +158,13 @@ describe('sessions without client ids (check 4)', () => {
       here.captured(id, { messages }, chatAnswer({ content: 'Yes.' })),
       here.captured(id, { messages: [...messages, say('Yes.'), ask('Good.')] }, chatAnswer({ content: 'Bye.' })),
     ])
-    const sessions = [...here.library.sessions(id)]
+    const sessions = [...here.recordings.sessions(id)]
     assert.deepEqual(
       sessions.map((session) => session.exchanges),
       [3],
     )
     assert.deepEqual(
-      here.library.exchanges(sessions[0]!.id).map((exchange) => exchange.parentSeq),
+      here.recordings.exchanges(sessions[0]!.id).map((exchange) => exchange.parentSeq),
       [null, null, 1],
     )
   })
@@ -185,7 +185,7 @@ describe('sessions without client ids (check 4)', () => {
           here.captured(id, { user, messages: chat }, chatAnswer({ content: 'x' }), { keyId: key }),
         ])
     assert.deepEqual(
-      [...here.library.sessions(id)].map((session) => session.exchanges),
+      [...here.recordings.sessions(id)].map((session) => session.exchanges),
       [2, 1, 2, 2, 2, 2],
     )
   })
@@ -198,7 +198,7 @@ describe('levels', () => {
     for (const level of ['metrics', 'hashes', 'redacted', 'full'] as const) {
       const recording = here.start(level)
       here.recorder.record([here.captured(recording.id, body, chatAnswer({ content: 'Quite another sentence.' }))])
-      here.library.stop(recording.id, startMs + 1)
+      here.recordings.stop(recording.id, startMs + 1)
       const [exchange] = exchangesOf(here, recording.id)
       assert.equal(exchange!.costNanos, 1_234_567n)
       assert.equal(exchange!.prompt !== null, level !== 'metrics')
@@ -245,7 +245,7 @@ describe('levels', () => {
       ])
       pseudonyms.set(value, new Set())
     })
-    here.library.stop(id, startMs + 1)
+    here.recordings.stop(id, startMs + 1)
     const disk = allBytes(here.directory)
     const read = JSON.stringify(exchangesOf(here, id), (_name, value: unknown) =>
       typeof value === 'bigint' ? String(value) : value,
@@ -254,10 +254,10 @@ describe('levels', () => {
       planted.filter(({ value }) => disk.includes(value) || read.includes(value)),
       [],
     )
-    const sessions = [...here.library.sessions(id)]
+    const sessions = [...here.recordings.sessions(id)]
     assert.equal(sessions.length, 200)
     for (const session of sessions) {
-      const text = JSON.stringify(here.library.exchanges(session.id).map((exchange) => exchange.content))
+      const text = JSON.stringify(here.recordings.exchanges(session.id).map((exchange) => exchange.content))
       assert.equal(new Set(text.match(/<[A-Z]+_\w{8}>/g)).size, 1, text.slice(0, 300))
     }
   })
@@ -271,21 +271,21 @@ describe('encryption and erasure (check 3)', () => {
       here.recorder.record([
         here.captured(id, { user, messages: [ask(`I am ${user}`)] }, chatAnswer({ content: 'Hello' })),
       ])
-    const [ada, bob] = [...here.library.sessions(id)]
+    const [ada, bob] = [...here.recordings.sessions(id)]
     const wrapped = here.database.one('SELECT wrapped FROM subjects WHERE subject = ?', ada!.subject)![
       'wrapped'
     ] as Uint8Array
     here.recorder.flush()
     assert.notEqual(allBytes(here.directory).indexOf(wrapped), -1)
-    assert.deepEqual(here.library.erase({ keyId: 'key_a', endUser: 'ada' }, startMs), { subjects: 1, sessions: 1 })
-    assert.throws(() => here.library.exchanges(ada!.id), { code: 'CROSSING_ERASED' })
-    assert.equal(here.library.exchanges(bob!.id)[0]!.content!.request.endUser, 'bob')
+    assert.deepEqual(here.recordings.erase({ keyId: 'key_a', endUser: 'ada' }, startMs), { subjects: 1, sessions: 1 })
+    assert.throws(() => here.recordings.exchanges(ada!.id), { code: 'CROSSING_ERASED' })
+    assert.equal(here.recordings.exchanges(bob!.id)[0]!.content!.request.endUser, 'bob')
     // Not even the wrapped key is left in the files.
     assert.equal(allBytes(here.directory).indexOf(wrapped), -1)
     // Nor does the running recorder go on for this subject.
     const later = here.recorder.record([here.captured(id, { user: 'ada', messages: [ask('Again')] }, null)])
     assert.deepEqual(later.dropped, { 'erased-subject': 1 })
-    assert.throws(() => here.library.erase({ keyId: 'key_a', endUser: 'nobody' }, startMs), {
+    assert.throws(() => here.recordings.erase({ keyId: 'key_a', endUser: 'nobody' }, startMs), {
       code: 'CROSSING_NOT_FOUND',
     })
   })
@@ -298,20 +298,20 @@ describe('encryption and erasure (check 3)', () => {
       here.captured(id, { messages: first }, chatAnswer({ content: 'A' })),
       here.captured(id, { messages: [ask('Something else')] }, chatAnswer({ content: 'B' })),
     ])
-    const [one, two] = [...here.library.sessions(id)]
+    const [one, two] = [...here.recordings.sessions(id)]
     const row = here.database.one('SELECT file, offset, length FROM exchanges WHERE session = 1')!
     const path = join(here.directory, 'segments', id, String(row['file']))
     const bytes = readFileSync(path)
     bytes[Number(row['offset']) + 40]! ^= 1
     writeFileSync(path, bytes)
-    assert.throws(() => here.library.exchanges(one!.id), { code: 'CROSSING_DAMAGED' })
-    assert.equal(here.library.exchanges(two!.id).length, 1)
+    assert.throws(() => here.recordings.exchanges(one!.id), { code: 'CROSSING_DAMAGED' })
+    assert.equal(here.recordings.exchanges(two!.id).length, 1)
     here.database.run(
       'UPDATE exchanges SET offset = ?, length = ? WHERE session = 2',
       Number(row['offset']),
       Number(row['length']),
     )
-    assert.throws(() => here.library.exchanges(two!.id), { code: 'CROSSING_DAMAGED' })
+    assert.throws(() => here.recordings.exchanges(two!.id), { code: 'CROSSING_DAMAGED' })
   })
 })
 
@@ -330,13 +330,13 @@ describe('sampling', () => {
         here.captured(id, { ...more, messages: [...first, say(`a${i}`), ask('more')] }, chatAnswer({ content: 'b' })),
       ])
     }
-    const sessions = [...here.library.sessions(id)]
+    const sessions = [...here.recordings.sessions(id)]
     assert.equal(sessions.filter((session) => session.stratum.tools).length, 30)
     const plain = sessions.filter((session) => !session.stratum.tools)
     assert.ok(plain.length > 30 && plain.length < 80, `${plain.length} of 270`)
     assert.ok(sessions.every((session) => session.exchanges === 2))
     assert.ok(plain.every((session) => session.inclusionProbability === 0.2))
-    const { counts } = here.library.recording(id)
+    const { counts } = here.recordings.recording(id)
     assert.equal(counts.exchanges + counts.notSampled, 600)
     // Horvitz-Thompson: the weights bring back the 300.
     const weighted = sessions.reduce((sum, session) => sum + 1 / session.inclusionProbability, 0)
@@ -358,8 +358,8 @@ describe('storage', () => {
       sent.push(messages.length)
       messages.push(say(text))
     }
-    const [session] = [...here.library.sessions(id)]
-    const exchanges = here.library.exchanges(session!.id)
+    const [session] = [...here.recordings.sessions(id)]
+    const exchanges = here.recordings.exchanges(session!.id)
     assert.deepEqual(
       exchanges.map((exchange) => exchange.content!.request.items.length),
       sent,
@@ -395,8 +395,8 @@ describe('storage', () => {
     )
     const dropped = results.reduce((sum, result) => sum + (result.dropped['folder-full'] ?? 0), 0)
     assert.ok(dropped > 10 && dropped < 20)
-    assert.equal(here.library.recording(id).counts.dropped, dropped)
-    assert.equal(here.library.recording(id).counts.exchanges, 20 - dropped)
+    assert.equal(here.recordings.recording(id).counts.dropped, dropped)
+    assert.equal(here.recordings.recording(id).counts.exchanges, 20 - dropped)
   })
 
   it('drops what it cannot read with the reason, and keeps the rest of the batch', () => {
@@ -425,8 +425,8 @@ describe('storage', () => {
     const here = room()
     const { id } = here.start('full', { retentionDays: 7 })
     here.recorder.record([here.captured(id, { messages: [ask('old')] }, chatAnswer({ content: 'x' }))])
-    assert.equal(here.library.sweep(startMs + 6 * 86_400_000), 0)
-    assert.equal(here.library.sweep(startMs + 8 * 86_400_000), 1)
+    assert.equal(here.recordings.sweep(startMs + 6 * 86_400_000), 0)
+    assert.equal(here.recordings.sweep(startMs + 8 * 86_400_000), 1)
     const [exchange] = exchangesOf(here, id)
     assert.equal(exchange!.content, null)
     assert.equal(exchange!.costNanos, 1_234_567n)
@@ -450,9 +450,9 @@ describe('tool events', () => {
       here.captured(id, { messages: two }, chatAnswer(call(2))),
       here.captured(id, { messages: three }, chatAnswer({ content: 'done' })),
     ])
-    const [session] = [...here.library.sessions(id)]
+    const [session] = [...here.recordings.sessions(id)]
     assert.deepEqual(
-      here.library
+      here.recordings
         .toolEvents(session!.id)
         .map((event) => [event.argumentsText, event.callSeq, event.resultSeq, event.result]),
       [

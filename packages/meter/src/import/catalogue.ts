@@ -79,14 +79,14 @@ export class CatalogueBuilder {
   add(given: CatalogueRecord, name: string): void {
     const record = { ...given, rates: this.#withoutFreeCache(withoutSameReasoning(given.rates), name) }
     const { input, output } = record.rates
-    if (input === undefined || output === undefined) return this.skip(name, 'no price for input or output')
-    if (isZero(input) && isZero(output)) return this.skip(name, 'priced 0, which may mean free or unknown')
-    if (this.#ids.has(record.id)) return this.skip(name, `a second entry for ${record.id}`)
+    if (input === undefined || output === undefined) return this.omit(name, 'no price for input or output')
+    if (isZero(input) && isZero(output)) return this.omit(name, 'priced 0, which may mean free or unknown')
+    if (this.#ids.has(record.id)) return this.omit(name, `a second entry for ${record.id}`)
     this.#ids.add(record.id)
     this.records.push(record)
   }
 
-  skip(name: string, why: string): void {
+  omit(name: string, why: string): void {
     this.skipped.push({ name, why })
   }
 

@@ -37,8 +37,8 @@ export function importLiteLlm(text: string, options: ImportOptions): CatalogueIm
     const provider = entry?.['litellm_provider']
     // The file explains its own fields in an entry of this name.
     if (name === 'sample_spec') continue
-    if (entry === null || typeof provider !== 'string') builder.skip(name, 'no provider')
-    else if (!tokenModes.has(asMode(entry['mode']))) builder.skip(name, `mode ${asMode(entry['mode'])}`)
+    if (entry === null || typeof provider !== 'string') builder.omit(name, 'no provider')
+    else if (!tokenModes.has(asMode(entry['mode']))) builder.omit(name, `mode ${asMode(entry['mode'])}`)
     else addEntry(builder, name, provider, entry, options)
   }
   return builder.result([

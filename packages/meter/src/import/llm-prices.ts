@@ -63,7 +63,7 @@ function readHistory(
   const id = typeof model['id'] === 'string' ? model['id'] : ''
   const history = Array.isArray(model['price_history']) ? (model['price_history'] as unknown[]) : []
   if (id === '' || history.length === 0) {
-    builder.skip(id, 'no price history')
+    builder.omit(id, 'no price history')
     return []
   }
   return history.flatMap((value) => {
@@ -72,7 +72,7 @@ function readHistory(
     const from = asDay(entry['from_date'])
     const to = asDay(entry['to_date'])
     if (from === undefined || to === undefined) {
-      builder.skip(id, `dates ${String(entry['from_date'])} to ${String(entry['to_date'])}`)
+      builder.omit(id, `dates ${String(entry['from_date'])} to ${String(entry['to_date'])}`)
       return []
     }
     // The source's null is an open interval: as far back as the model was sold.

@@ -30,7 +30,7 @@ export function importModelsDev(text: string, options: ImportOptions): Catalogue
   for (const [provider, value] of Object.entries(readCatalogue(text, 'The models.dev catalogue'))) {
     const models = asEntry(asEntry(value)?.['models'])
     if (models === null) {
-      builder.skip(provider, 'no models')
+      builder.omit(provider, 'no models')
       continue
     }
     for (const [model, entry] of Object.entries(models)) addModel(builder, provider, model, asEntry(entry), options)
@@ -53,7 +53,7 @@ function addModel(
 ): void {
   const name = `${provider}/${model}`
   const cost = asEntry(entry?.['cost'])
-  if (cost === null) return builder.skip(name, 'no cost')
+  if (cost === null) return builder.omit(name, 'no cost')
   const rates = readRates(cost, rateFields, perMillion)
   for (const field of Object.keys(cost)) if (!known.has(field)) builder.loses(name, field)
   const modes = asEntry(asEntry(entry?.['experimental'])?.['modes'])

@@ -60,7 +60,7 @@ export class FieldReader {
   }
 
   /** A field that may be left out but, when present, must have the one value this architecture knows. */
-  only(aliases: readonly string[], allowed: string | number | boolean): void {
+  mustBe(aliases: readonly string[], allowed: string | number | boolean): void {
     const { name, value } = this.find(aliases)
     if (value !== undefined && value !== allowed) refuse(name, value, JSON.stringify(allowed))
   }

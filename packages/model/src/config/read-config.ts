@@ -124,12 +124,12 @@ export function readConfig(source: unknown): ModelConfig {
   const perToken = fields.integer(['num_experts_per_tok', 'n_activated_experts'], 1, routed)
   fields.integer(['n_shared_experts'], 1, 1, 1)
   fields.integer(['num_key_value_heads'], 1, 1, 1)
-  fields.only(['scoring_func', 'score_func'], 'sqrtsoftplus')
-  fields.only(['topk_method'], 'noaux_tc')
-  fields.only(['norm_topk_prob'], true)
-  fields.only(['hidden_act'], 'silu')
-  fields.only(['tie_word_embeddings'], false)
-  fields.only(['attention_bias'], false)
+  fields.mustBe(['scoring_func', 'score_func'], 'sqrtsoftplus')
+  fields.mustBe(['topk_method'], 'noaux_tc')
+  fields.mustBe(['norm_topk_prob'], true)
+  fields.mustBe(['hidden_act'], 'silu')
+  fields.mustBe(['tie_word_embeddings'], false)
+  fields.mustBe(['attention_bias'], false)
 
   const quantisation = fields.object(['quantization_config'])
   const block = quantisation?.integers(['weight_block_size'], 1, 65_536) ?? null
