@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import type { CanonicalRequest, Item, Protocol, Tool } from '@portolan/wire'
+import { plainRequest, type CanonicalRequest, type Item, type Protocol, type Tool } from '@portolan/wire'
 import { canonicalTraits, requestTraits } from './traits.ts'
 import type { RequestTrait } from './traits.ts'
 
@@ -165,39 +165,7 @@ describe('traits of a request body', () => {
 })
 
 describe('traits of a canonical request', () => {
-  const plain: CanonicalRequest = {
-    from: 'chat',
-    model: 'm',
-    items: [],
-    tools: [],
-    toolChoice: null,
-    parallelToolCalls: null,
-    maxOutputTokens: null,
-    stop: [],
-    sampling: {
-      temperature: null,
-      topP: null,
-      topK: null,
-      frequencyPenalty: null,
-      presencePenalty: null,
-      seed: null,
-      logitBias: null,
-    },
-    topLogprobs: null,
-    thinking: null,
-    reasoningSummary: null,
-    outputFormat: { type: 'text' },
-    verbosity: null,
-    stream: false,
-    includeUsage: false,
-    choices: 1,
-    endUser: null,
-    metadata: null,
-    cacheKey: null,
-    autoCacheMark: null,
-    serviceTier: null,
-    extra: {},
-  }
+  const plain = plainRequest({ from: 'chat', model: 'm', items: [] })
   const said: Item = { kind: 'user', parts: [{ type: 'text', text: 'hi' }] }
   const inline: Item = { kind: 'instruction', placement: 'inline', role: 'system', parts: [] }
   const strict: Tool = {

@@ -1,5 +1,6 @@
 /** An endpoint under examination: what a battery asks for, said in few words. Only generated text is sent. */
 import {
+  plainRequest,
   type CanonicalRequest,
   type Item,
   type OutputFormat,
@@ -32,37 +33,13 @@ export function askTarget(target: Endpoint, send: typeof fetch = fetch): Ask {
 }
 
 function requestOf(target: Endpoint, question: Question): CanonicalRequest {
-  return {
+  const { stream = false, maxOutputTokens = defaultMaxOutputTokens, ...asked } = question
+  return plainRequest({
+    ...asked,
     from: target.protocol,
     model: target.model,
-    items: question.items,
-    tools: question.tools ?? [],
-    toolChoice: question.toolChoice ?? null,
-    parallelToolCalls: question.parallelToolCalls ?? null,
-    maxOutputTokens: question.maxOutputTokens ?? defaultMaxOutputTokens,
-    stop: [],
-    sampling: {
-      temperature: null,
-      topP: null,
-      topK: null,
-      frequencyPenalty: null,
-      presencePenalty: null,
-      seed: null,
-      logitBias: null,
-    },
-    topLogprobs: null,
-    thinking: question.thinking ?? null,
-    reasoningSummary: null,
-    outputFormat: question.outputFormat ?? { type: 'text' },
-    verbosity: null,
-    stream: question.stream ?? false,
-    includeUsage: question.stream ?? false,
-    choices: 1,
-    endUser: null,
-    metadata: null,
-    cacheKey: null,
-    autoCacheMark: null,
-    serviceTier: null,
-    extra: {},
-  }
+    maxOutputTokens,
+    stream,
+    includeUsage: stream,
+  })
 }

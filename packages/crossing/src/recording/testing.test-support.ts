@@ -1,6 +1,7 @@
 /** Canonical requests and answers for tests, with nothing said that does not matter. */
 import {
   noUsage,
+  plainRequest,
   type CanonicalRequest,
   type CanonicalResponse,
   type Item,
@@ -9,40 +10,7 @@ import {
 } from '@portolan/wire'
 
 export function askedOf(items: readonly Item[], more: Partial<CanonicalRequest> = {}): CanonicalRequest {
-  return {
-    from: 'chat',
-    model: 'model-a',
-    items,
-    tools: [],
-    toolChoice: null,
-    parallelToolCalls: null,
-    maxOutputTokens: null,
-    stop: [],
-    sampling: {
-      temperature: null,
-      topP: null,
-      topK: null,
-      frequencyPenalty: null,
-      presencePenalty: null,
-      seed: null,
-      logitBias: null,
-    },
-    topLogprobs: null,
-    thinking: null,
-    reasoningSummary: null,
-    outputFormat: { type: 'text' },
-    verbosity: null,
-    stream: false,
-    includeUsage: false,
-    choices: 1,
-    endUser: null,
-    metadata: null,
-    cacheKey: null,
-    autoCacheMark: null,
-    serviceTier: null,
-    extra: {},
-    ...more,
-  }
+  return plainRequest({ from: 'chat', model: 'model-a', items, ...more })
 }
 
 export function answered(items: readonly OutputItem[]): CanonicalResponse {

@@ -1,5 +1,12 @@
 /** Recorded exchanges and stand-in arms for the tests of replay. The arms are functions; nothing is sent anywhere. */
-import { noUsage, type CanonicalRequest, type CanonicalResponse, type Item, type OutputItem } from '@portolan/wire'
+import {
+  noUsage,
+  plainRequest,
+  type CanonicalRequest,
+  type CanonicalResponse,
+  type Item,
+  type OutputItem,
+} from '@portolan/wire'
 import { unknownUsage } from '@portolan/meter'
 import { NoAnswer, type AskEndpoint } from '../endpoint/endpoint.ts'
 import { permitEgress } from '../plan/egress.ts'
@@ -7,40 +14,7 @@ import type { Case, Exchange, ToolEvent } from '../records/index.ts'
 import type { ReplayArm, ReplayInput } from './runner.ts'
 
 export function requestOf(items: readonly Item[], more: Partial<CanonicalRequest> = {}): CanonicalRequest {
-  return {
-    from: 'chat',
-    model: 'incumbent',
-    items,
-    tools: [],
-    toolChoice: null,
-    parallelToolCalls: null,
-    maxOutputTokens: null,
-    stop: [],
-    sampling: {
-      temperature: null,
-      topP: null,
-      topK: null,
-      frequencyPenalty: null,
-      presencePenalty: null,
-      seed: null,
-      logitBias: null,
-    },
-    topLogprobs: null,
-    thinking: null,
-    reasoningSummary: null,
-    outputFormat: { type: 'text' },
-    verbosity: null,
-    stream: false,
-    includeUsage: false,
-    choices: 1,
-    endUser: null,
-    metadata: null,
-    cacheKey: null,
-    autoCacheMark: null,
-    serviceTier: null,
-    extra: {},
-    ...more,
-  }
+  return plainRequest({ from: 'chat', model: 'incumbent', items, ...more })
 }
 
 export const user = (text: string): Item => ({ kind: 'user', parts: [{ type: 'text', text }] })

@@ -1,41 +1,15 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import type { CanonicalEvent, CanonicalRequest } from '@portolan/wire'
+import { plainRequest, type CanonicalEvent, type CanonicalRequest } from '@portolan/wire'
 import { demoModel, generateDemo } from './generate.ts'
 
-const plain: CanonicalRequest = {
+const plain = plainRequest({
   from: 'chat',
   model: 'anything',
   items: [{ kind: 'user', parts: [{ type: 'text', text: 'How deep is the sea?' }] }],
-  tools: [],
-  toolChoice: null,
-  parallelToolCalls: null,
-  maxOutputTokens: null,
-  stop: [],
-  sampling: {
-    temperature: null,
-    topP: null,
-    topK: null,
-    frequencyPenalty: null,
-    presencePenalty: null,
-    seed: null,
-    logitBias: null,
-  },
-  topLogprobs: null,
-  thinking: null,
-  reasoningSummary: null,
-  outputFormat: { type: 'text' },
-  verbosity: null,
   stream: true,
   includeUsage: true,
-  choices: 1,
-  endUser: null,
-  metadata: null,
-  cacheKey: null,
-  autoCacheMark: null,
-  serviceTier: null,
-  extra: {},
-}
+})
 
 const weather = {
   kind: 'function',

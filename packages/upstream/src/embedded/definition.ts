@@ -3,9 +3,10 @@
  *
  * What it cannot do yet it refuses by name (see `chat-request.ts`): nothing asked for is left out in silence.
  */
-import type { Dialect, Protocol } from '@portolan/wire'
+import type { Dialect } from '@portolan/wire'
 import { oldMessagesVersion, toolName128 } from '../capabilities.ts'
-import type { Address, UpstreamDefinition } from '../capabilities.ts'
+import type { UpstreamDefinition } from '../capabilities.ts'
+import { inProcess } from '../in-process.ts'
 import { embeddedProbe } from './engine-places.ts'
 import { embeddedGenerator } from './generate.ts'
 
@@ -46,45 +47,13 @@ const dialect: Omit<Dialect, 'protocol'> = {
   maxStopSequences: 16,
 }
 
-function address(protocol: Protocol): Address {
-  return {
-    protocol,
-    path: '/',
-    pathOverrides: [],
-    countTokensPath: null,
-    authHeaders: () => ({}),
-    fixedHeaders: {},
-    forwardedHeaders: [],
-    messagesVersionRule: null,
-    dialect: () => ({ ...dialect, protocol }),
-    refuses: [],
-    knownCustomTools: [],
-    countsCachedInInput: protocol !== 'messages',
-  }
-}
-
 export const embeddedDefinition: UpstreamDefinition = {
+  ...inProcess(dialect),
   kind: 'embedded',
   family: 'embedded',
-  transport: 'in-process',
-  defaultBaseUrl: null,
-  defaultKeyEnv: null,
-  needsKey: false,
-  vendor: null,
-  profile: null,
-  addresses: { chat: address('chat'), messages: address('messages'), responses: address('responses') },
-  defaultProtocols: ['chat', 'messages', 'responses'],
-  baseUrlEndings: [],
-  passThrough: [],
-  modelsPath: null,
-  modelsDialect: 'openai',
   knownModels: v4Names,
-  modelNames: /^/,
   promptCache: { kind: 'automatic', blockTokens: 128, minimumTokens: 128 },
   stripBillingLine: true,
-  errorQuirks: { requestIdHeaders: [], envelopes: {}, capacityFinishReasons: [], billingStatuses: [] },
-  // The engine has a queue of its own and says 429 when it is full.
-  defaultConcurrency: 1024,
   generatorFor: embeddedGenerator,
   probeFor: embeddedProbe,
 }

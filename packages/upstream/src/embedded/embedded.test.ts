@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, it } from 'node:test'
 import { defaultCheckpointName, type EngineInfo } from '@portolan/engine'
-import type { CanonicalEvent, CanonicalRequest, FunctionTool } from '@portolan/wire'
+import { plainRequest, type CanonicalEvent, type CanonicalRequest, type FunctionTool } from '@portolan/wire'
 import { resolveUpstream } from '../upstream.ts'
 import { Answer } from './answer.ts'
 import { toGeneration } from './chat-request.ts'
@@ -18,39 +18,13 @@ after(async () => {
   rmSync(room, { recursive: true, force: true })
 })
 
-const plain: CanonicalRequest = {
+const plain = plainRequest({
   from: 'chat',
   model: 'deepseek-v4-pro',
   items: [{ kind: 'user', parts: [{ type: 'text', text: 'How deep is the sea?' }] }],
-  tools: [],
-  toolChoice: null,
-  parallelToolCalls: null,
-  maxOutputTokens: null,
-  stop: [],
-  sampling: {
-    temperature: null,
-    topP: null,
-    topK: null,
-    frequencyPenalty: null,
-    presencePenalty: null,
-    seed: null,
-    logitBias: null,
-  },
-  topLogprobs: null,
-  thinking: null,
-  reasoningSummary: null,
-  outputFormat: { type: 'text' },
-  verbosity: null,
   stream: true,
   includeUsage: true,
-  choices: 1,
-  endUser: null,
-  metadata: null,
-  cacheKey: null,
-  autoCacheMark: null,
-  serviceTier: null,
-  extra: {},
-}
+})
 
 const weather: FunctionTool = {
   kind: 'function',

@@ -2,44 +2,18 @@
 import type { AnswerContext, WriteContext } from '../canonical/adapter.ts'
 import type { Dialect } from '../canonical/dialect.ts'
 import type { CanonicalEvent } from '../canonical/event.ts'
-import type { CanonicalRequest, Item } from '../canonical/request.ts'
+import { plainRequest } from '../canonical/plain-request.ts'
+import type { Item } from '../canonical/request.ts'
 import type { LossPolicy } from '../translation/report.ts'
 import { TranslationReport } from '../translation/report.ts'
 import { createMessagesStreamReader } from './stream-reader.ts'
 
-export const emptyRequest: CanonicalRequest = {
+export const emptyRequest = plainRequest({
   from: 'chat',
   model: 'asked',
   items: [],
-  tools: [],
-  toolChoice: null,
-  parallelToolCalls: null,
-  maxOutputTokens: null,
-  stop: [],
-  sampling: {
-    temperature: null,
-    topP: null,
-    topK: null,
-    frequencyPenalty: null,
-    presencePenalty: null,
-    seed: null,
-    logitBias: null,
-  },
-  topLogprobs: null,
-  thinking: null,
-  reasoningSummary: null,
-  outputFormat: { type: 'text' },
-  verbosity: null,
-  stream: false,
   includeUsage: true,
-  choices: 1,
-  endUser: null,
-  metadata: null,
-  cacheKey: null,
-  autoCacheMark: null,
-  serviceTier: null,
-  extra: {},
-}
+})
 
 /** The vendor's own servers, as the upstream package declares them in spirit. */
 export const vendorDialect: Dialect = {

@@ -12,6 +12,7 @@ import { DatabaseSync } from 'node:sqlite'
 import { join } from 'node:path'
 import {
   adapterOf,
+  plainRequest,
   protocols,
   ResponseAssembler,
   SseReader,
@@ -68,33 +69,7 @@ const instruction: Item = {
 }
 
 function canonical(from: Protocol, items: readonly Item[], change: Partial<CanonicalRequest>): CanonicalRequest {
-  const sampling = { temperature: null, topP: null, topK: null, frequencyPenalty: null, presencePenalty: null }
-  return {
-    from,
-    model,
-    items,
-    tools: [],
-    toolChoice: null,
-    parallelToolCalls: null,
-    maxOutputTokens: 120,
-    stop: [],
-    sampling: { ...sampling, seed: null, logitBias: null },
-    topLogprobs: null,
-    thinking: null,
-    reasoningSummary: null,
-    outputFormat: { type: 'text' },
-    verbosity: null,
-    stream: true,
-    includeUsage: true,
-    choices: 1,
-    endUser: null,
-    metadata: null,
-    cacheKey: null,
-    autoCacheMark: null,
-    serviceTier: null,
-    extra: {},
-    ...change,
-  }
+  return plainRequest({ from, model, items, maxOutputTokens: 120, stream: true, includeUsage: true, ...change })
 }
 
 const tally = { loops: 0, schemas: 0, left: 0, busy: 0, exchanges: 0, hitTokens: 0, inputTokens: 0 }
