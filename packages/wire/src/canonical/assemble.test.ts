@@ -67,6 +67,27 @@ describe('assemble and disassemble', () => {
     assert.deepEqual(calls, ['{"x":1}', '{}'])
   })
 
+  it('give every choice its own blocks, reason and log-probabilities, however they interleave', () => {
+    const assembler = new ResponseAssembler()
+    const token = (text: string) => ({ content: [{ token: text, logprob: -1, bytes: [] }] })
+    for (const choice of [0, 1]) assembler.push({ type: 'text-start', key: choice, refusal: false, choice })
+    assembler.push({ type: 'text-delta', key: 1, text: 'b', logprobs: token('b') })
+    assembler.push({ type: 'text-delta', key: 0, text: 'a', logprobs: token('a') })
+    assembler.push({ type: 'choice-end', choice: 1, stop: 'length' })
+    assembler.push({ type: 'choice-end', choice: 0, stop: 'end' })
+    assembler.push({
+      type: 'response-end',
+      stop: 'end',
+      stopSequence: null,
+      refusalExplanation: null,
+      usage: noUsage,
+    })
+    const { items, stop, logprobs, moreChoices } = assembler.response()!
+    const said = (text: string) => [{ kind: 'assistant-text', parts: [{ type: 'text', text }], refusal: false }]
+    assert.deepEqual({ items, stop, logprobs }, { items: said('a'), stop: 'end', logprobs: token('a') })
+    assert.deepEqual(moreChoices, [{ items: said('b'), stop: 'length', logprobs: token('b') }])
+  })
+
   it('report the error that ended a stream', () => {
     const assembler = new ResponseAssembler()
     assembler.push({ type: 'error', kind: 'overloaded', message: 'busy', code: null })

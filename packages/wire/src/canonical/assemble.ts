@@ -5,19 +5,22 @@
  * when asked to stream, and in-process upstreams behind a non-streaming door.
  */
 import type { CanonicalEvent } from './event.ts'
-import type { CanonicalResponse, OutputItem } from './response.ts'
+import type { CanonicalResponse, OutputItem, StopReason } from './response.ts'
 import { noUsage, type Usage } from './usage.ts'
 
 /** Collects events until the terminal one. Memory is bounded by the answer itself. */
 export class ResponseAssembler {
   readonly #items = new Map<number, OutputItem>()
+  /** Of blocks that are not the first choice's. */
+  readonly #choiceOf = new Map<number, number>()
+  readonly #stops = new Map<number, StopReason>()
   readonly #foreign: { after: number; item: OutputItem }[] = []
   #id = ''
   #model = ''
   #createdSec: number | null = null
   #usage: Usage = noUsage
-  /** Chat's object: lists of tokens by what they are tokens of. */
-  #logprobs: Record<string, unknown[]> | null = null
+  /** By choice, Chat's object: lists of tokens by what they are tokens of. */
+  readonly #logprobs = new Map<number, Record<string, unknown[]>>()
   #end: Extract<CanonicalEvent, { type: 'response-end' }> | null = null
   #error: Extract<CanonicalEvent, { type: 'error' }> | null = null
 
@@ -30,6 +33,7 @@ export class ResponseAssembler {
         if (event.usage) this.#usage = event.usage
         break
       case 'text-start':
+        this.#assign(event)
         this.#items.set(event.key, {
           kind: 'assistant-text',
           parts: [{ type: 'text', text: '' }],
@@ -37,7 +41,7 @@ export class ResponseAssembler {
         })
         break
       case 'text-delta':
-        this.#addLogprobs(event.logprobs)
+        this.#addLogprobs(event.key, event.logprobs)
         this.#change(event.key, 'assistant-text', (item) => ({
           ...item,
           parts: [{ ...item.parts[0]!, text: (item.parts[0]?.text ?? '') + event.text }],
@@ -51,6 +55,7 @@ export class ResponseAssembler {
           }))
         break
       case 'reasoning-start':
+        this.#assign(event)
         this.#items.set(event.key, {
           kind: 'reasoning',
           text: null,
@@ -61,7 +66,7 @@ export class ResponseAssembler {
         })
         break
       case 'reasoning-delta':
-        this.#addLogprobs(event.logprobs)
+        this.#addLogprobs(event.key, event.logprobs)
         this.#change(event.key, 'reasoning', (item) =>
           event.summary
             ? { ...item, summary: [(item.summary[0] ?? '') + event.text, ...item.summary.slice(1)] }
@@ -72,6 +77,7 @@ export class ResponseAssembler {
         this.#change(event.key, 'reasoning', (item) => ({ ...item, token: event.token }))
         break
       case 'tool-call-start':
+        this.#assign(event)
         this.#items.set(event.key, {
           kind: 'tool-call',
           callId: event.callId,
@@ -92,6 +98,9 @@ export class ResponseAssembler {
           after: this.#items.size,
           item: { kind: 'foreign', protocol: 'messages', name: event.name, role: 'assistant', raw: event.raw },
         })
+        break
+      case 'choice-end':
+        this.#stops.set(event.choice, event.stop)
         break
       case 'usage':
         this.#usage = event.usage
@@ -116,7 +125,7 @@ export class ResponseAssembler {
   /** The whole answer; null before `response-end`. */
   response(): CanonicalResponse | null {
     if (!this.#end) return null
-    const items = [...this.#items.values()]
+    const items = this.#itemsOf(0)
     for (const { after, item } of this.#foreign.toReversed()) items.splice(after, 0, item)
     return {
       id: this.#id,
@@ -127,19 +136,36 @@ export class ResponseAssembler {
       stopSequence: this.#end.stopSequence,
       refusalExplanation: this.#end.refusalExplanation,
       usage: this.#usage,
-      logprobs: this.#logprobs,
-      moreChoices: [],
+      logprobs: this.#logprobs.get(0) ?? null,
+      moreChoices: [...this.#stops]
+        .filter(([choice]) => choice !== 0)
+        .toSorted(([a], [b]) => a - b)
+        .map(([choice, stop]) => ({
+          items: this.#itemsOf(choice),
+          stop,
+          logprobs: this.#logprobs.get(choice) ?? null,
+        })),
     }
   }
 
-  #addLogprobs(logprobs: unknown): void {
+  #assign({ key, choice }: { readonly key: number; readonly choice?: number }): void {
+    if (choice) this.#choiceOf.set(key, choice)
+  }
+
+  #itemsOf(choice: number): OutputItem[] {
+    return [...this.#items].filter(([key]) => (this.#choiceOf.get(key) ?? 0) === choice).map(([, item]) => item)
+  }
+
+  #addLogprobs(key: number, logprobs: unknown): void {
     if (typeof logprobs !== 'object' || logprobs === null) return
     // Only the known lists: the object may come from anybody.
     for (const field of ['content', 'reasoning_content', 'refusal']) {
       const tokens = (logprobs as Record<string, unknown>)[field]
       if (!Array.isArray(tokens)) continue
-      this.#logprobs ??= {}
-      const list = (this.#logprobs[field] ??= [])
+      const choice = this.#choiceOf.get(key) ?? 0
+      const lists = this.#logprobs.get(choice) ?? {}
+      this.#logprobs.set(choice, lists)
+      const list = (lists[field] ??= [])
       for (const token of tokens) list.push(token)
     }
   }

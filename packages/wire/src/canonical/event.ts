@@ -3,7 +3,7 @@
  *
  * Grammar (a reader guarantees it, a writer relies on it):
  *
- *   stream   := response-start (block | usage | ping)* terminal
+ *   stream   := response-start (block | choice-end | usage | ping)* terminal
  *   block    := text-start text-delta* text-end
  *             | reasoning-start reasoning-delta* reasoning-end
  *             | tool-call-start tool-call-delta* tool-call-end
@@ -13,6 +13,10 @@
  * `key` names a block and is unique in the stream. Text and reasoning blocks never overlap anything of their
  * own kind; tool calls may overlap each other (Chat interleaves fragments), so a writer for a protocol whose
  * blocks are serial must buffer. Exactly one terminal event, always last. Deltas are never empty.
+ *
+ * Where several answers were asked for (`CanonicalRequest.choices`), a block says at its start whose it is, and the
+ * rules on blocks hold for each choice by itself. Every choice then has one `choice-end` behind its blocks;
+ * `response-end` repeats the first one's reason and has the usage of all.
  */
 import type { ErrorKind } from '../errors.ts'
 import type { StopReason } from './response.ts'
@@ -27,10 +31,16 @@ export type CanonicalEvent =
       readonly createdSec: number | null
       readonly usage: Usage | null
     }
-  | { readonly type: 'text-start'; readonly key: number; readonly refusal: boolean }
+  | { readonly type: 'text-start'; readonly key: number; readonly refusal: boolean; readonly choice?: number }
   | { readonly type: 'text-delta'; readonly key: number; readonly text: string; readonly logprobs?: unknown }
   | { readonly type: 'text-end'; readonly key: number; readonly citations?: readonly unknown[] }
-  | { readonly type: 'reasoning-start'; readonly key: number; readonly redacted: boolean; readonly id?: string }
+  | {
+      readonly type: 'reasoning-start'
+      readonly key: number
+      readonly redacted: boolean
+      readonly id?: string
+      readonly choice?: number
+    }
   | {
       readonly type: 'reasoning-delta'
       readonly key: number
@@ -46,10 +56,12 @@ export type CanonicalEvent =
       readonly name: string
       readonly namespace: string | null
       readonly custom: boolean
+      readonly choice?: number
     }
   | { readonly type: 'tool-call-delta'; readonly key: number; readonly argumentsDelta: string }
   | { readonly type: 'tool-call-end'; readonly key: number }
   | { readonly type: 'foreign'; readonly name: string; readonly raw: unknown }
+  | { readonly type: 'choice-end'; readonly choice: number; readonly stop: StopReason }
   | { readonly type: 'usage'; readonly usage: Usage }
   | { readonly type: 'ping' }
   | {

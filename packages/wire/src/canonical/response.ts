@@ -27,6 +27,13 @@ export interface CanonicalResponse {
   readonly usage: Usage
   /** Chat log-probabilities object, verbatim; null when absent. */
   readonly logprobs: unknown
-  /** Further Chat choices (n > 1), each a list of items with its stop. Empty elsewhere. */
-  readonly moreChoices: readonly { readonly items: readonly OutputItem[]; readonly stop: StopReason }[]
+  /** Further Chat choices (n > 1). Empty elsewhere. */
+  readonly moreChoices: readonly FurtherChoice[]
+}
+
+export interface FurtherChoice {
+  readonly items: readonly OutputItem[]
+  readonly stop: StopReason
+  /** As `CanonicalResponse.logprobs`; absent: none. */
+  readonly logprobs?: unknown
 }

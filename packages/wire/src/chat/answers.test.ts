@@ -113,6 +113,37 @@ describe('writing a Chat stream', () => {
     assert.equal(new ChatStreamWriter(answerContext()).keepAlive(), ': keep-alive\n\n')
   })
 
+  it('writes several choices as they come, each with its role, its call numbers and its finish reason', () => {
+    const call = { name: 'f', namespace: null, custom: false } as const
+    const events: CanonicalEvent[] = [
+      start,
+      { type: 'text-start', key: 0, refusal: false, choice: 0 },
+      { type: 'tool-call-start', key: 1, callId: 'x', choice: 1, ...call },
+      { type: 'text-delta', key: 0, text: 'a' },
+      { type: 'tool-call-end', key: 1 },
+      { type: 'choice-end', choice: 1, stop: 'tool-call' },
+      { type: 'text-end', key: 0 },
+      { type: 'choice-end', choice: 0, stop: 'end' },
+      end(),
+    ]
+    const stream = write(events, answerContext())
+    const chunks = stream
+      .split('\n\n')
+      .filter((line) => line.startsWith('data: {'))
+      .flatMap((line) => (JSON.parse(line.slice(6)) as { choices: Record<string, unknown>[] }).choices)
+    const of = (index: number): Record<string, unknown>[] => chunks.filter((choice) => choice['index'] === index)
+    assert.deepEqual(
+      of(0).map(({ delta }) => delta),
+      [{ role: 'assistant', content: '' }, { content: 'a' }, {}],
+    )
+    assert.deepEqual(
+      of(1).map(({ finish_reason }) => finish_reason),
+      [null, null, null, 'tool_calls'],
+    )
+    assert.equal(of(0).at(-1)!['finish_reason'], 'stop')
+    assert.match(stream, /\[DONE\]\n\n$/)
+  })
+
   it('gives tools their own names back', () => {
     const toolNames = new Map([['alias', { name: 'a very long name', namespace: null, custom: false }]])
     const stream = write(

@@ -33,7 +33,10 @@ export function readChatResponse(body: unknown): CanonicalResponse {
     refusalExplanation: main.stop === 'refusal' ? main.refusal : null,
     usage: readChatUsage(body['usage']) ?? noUsage,
     logprobs: first['logprobs'] ?? null,
-    moreChoices: others.map((choice) => readChoice(choice, id)).map(({ items, stop }) => ({ items, stop })),
+    moreChoices: others.map((choice) => {
+      const { items, stop } = readChoice(choice, id)
+      return { items, stop, logprobs: choice['logprobs'] ?? null }
+    }),
   }
 }
 
@@ -113,20 +116,20 @@ export function chatResponseId(requestId: string): string {
 }
 
 export function writeChatResponse(response: CanonicalResponse, context: AnswerContext): Record<string, unknown> {
-  const all = [{ items: response.items, stop: response.stop }, ...response.moreChoices]
+  const all = [response, ...response.moreChoices]
   const usage = writeChatUsage(response.usage)
   return {
     id: chatResponseId(context.requestId),
     object: 'chat.completion',
     created: context.createdSec,
     model: context.model,
-    choices: all.map(({ items, stop }, index) => {
+    choices: all.map(({ items, stop, logprobs }, index) => {
       const message = writeMessage(restoreToolCalls(items, context.toolNames), context)
       if (index === 0 && stop === 'refusal' && message.refusal === null) message.refusal = response.refusalExplanation
       return {
         index,
         message: message.body(),
-        logprobs: index === 0 ? (response.logprobs ?? null) : null,
+        logprobs: logprobs ?? null,
         finish_reason: writeFinish(stop, message.calls.length),
       }
     }),

@@ -3,11 +3,13 @@
  *
  * `id`, `created` and `model` are the same on every chunk; calls have their own running index 0, 1, 2 (never a
  * block's: SDKs build arrays by it, litellm#5231); usage comes in a chunk of its own behind the finish chunk and
- * only if asked for; `[DONE]` ends an answer, and only an answer.
+ * only if asked for; `[DONE]` ends an answer, and only an answer. Several choices come as they are made, each with
+ * its role and its finish reason.
  */
 import type { AnswerContext, StreamWriter } from '../canonical/adapter.ts'
 import type { CanonicalEvent } from '../canonical/event.ts'
 import type { ReasoningItem } from '../canonical/request.ts'
+import type { StopReason } from '../canonical/response.ts'
 import { ToolRestorer } from '../history/tool-restore.ts'
 import { writeComment, writeSse } from '../sse/writer.ts'
 import { annotationsOf } from './annotations.ts'
@@ -18,9 +20,22 @@ import { chatResponseId } from './response.ts'
 import { writeChatUsage } from './usage.ts'
 
 interface CallState {
+  readonly choice: ChoiceState
   readonly index: number
   readonly custom: boolean
   hasArguments: boolean
+}
+
+interface ChoiceState {
+  readonly index: number
+  isStarted: boolean
+  isEnded: boolean
+  calls: number
+  /** Of reasoning. */
+  tokens: number
+  hasRefusal: boolean
+  textLength: number
+  textStart: number
 }
 
 export class ChatStreamWriter implements StreamWriter {
@@ -29,14 +44,13 @@ export class ChatStreamWriter implements StreamWriter {
   /** Everything before the delta, as text: it never changes. */
   readonly #head: string
   readonly #tail: string
-  #isStarted = false
   #isOver = false
+  readonly #choices = new Map<number, ChoiceState>()
+  /** Whose a block is, by its key. */
+  readonly #owners = new Map<number, ChoiceState>()
   readonly #calls = new Map<number, CallState>()
   readonly #reasoning = new Map<number, { text: string; redacted: boolean; id?: string }>()
-  #tokens = 0
   readonly #refusals = new Set<number>()
-  #textLength = 0
-  #textStart = 0
 
   constructor(context: AnswerContext) {
     this.#context = context
@@ -61,36 +75,46 @@ export class ChatStreamWriter implements StreamWriter {
     if (this.#isOver) return ''
     switch (event.type) {
       case 'response-start':
-        return this.#start()
-      case 'text-start':
-        if (event.refusal) this.#refusals.add(event.key)
-        this.#textStart = this.#textLength
+        return this.#start(this.#choice(0))
+      case 'text-start': {
+        const choice = this.#own(event)
+        if (event.refusal) {
+          this.#refusals.add(event.key)
+          choice.hasRefusal = true
+        }
+        choice.textStart = choice.textLength
         return ''
-      case 'text-delta':
-        if (this.#refusals.has(event.key)) return this.#delta({ refusal: event.text })
-        this.#textLength += event.text.length
-        return this.#delta({ content: event.text }, event.logprobs)
+      }
+      case 'text-delta': {
+        const choice = this.#ownerOf(event.key)
+        if (this.#refusals.has(event.key)) return this.#delta(choice, { refusal: event.text })
+        choice.textLength += event.text.length
+        return this.#delta(choice, { content: event.text }, event.logprobs)
+      }
       case 'text-end': {
-        const annotations = annotationsOf(event.citations ?? [], this.#textStart, this.#textLength)
-        return annotations.length === 0 ? '' : this.#delta({ annotations })
+        const choice = this.#ownerOf(event.key)
+        const annotations = annotationsOf(event.citations ?? [], choice.textStart, choice.textLength)
+        return annotations.length === 0 ? '' : this.#delta(choice, { annotations })
       }
       case 'reasoning-start':
+        this.#own(event)
         this.#reasoning.set(event.key, { text: '', redacted: event.redacted, id: event.id })
         return ''
       case 'reasoning-delta': {
         const block = this.#reasoning.get(event.key)
         if (block !== undefined && !event.summary) block.text += event.text
-        return this.#delta({ reasoning_content: event.text }, event.logprobs)
+        return this.#delta(this.#ownerOf(event.key), { reasoning_content: event.text }, event.logprobs)
       }
       case 'reasoning-end':
         return this.#reasoningEnd(event.key, event.token)
       case 'tool-call-start': {
-        const call = { index: this.#calls.size, custom: event.custom, hasArguments: false }
+        const choice = this.#own(event)
+        const call = { choice, index: choice.calls++, custom: event.custom, hasArguments: false }
         this.#calls.set(event.key, call)
         const body = event.custom
           ? { type: 'custom', custom: { name: event.name, input: '' } }
           : { type: 'function', function: { name: event.name, arguments: '' } }
-        return this.#delta({ tool_calls: [{ index: call.index, id: event.callId, ...body }] })
+        return this.#delta(choice, { tool_calls: [{ index: call.index, id: event.callId, ...body }] })
       }
       case 'tool-call-delta': {
         const call = this.#calls.get(event.key)
@@ -102,6 +126,8 @@ export class ChatStreamWriter implements StreamWriter {
         const call = this.#calls.get(event.key)
         return call === undefined || call.hasArguments || call.custom ? '' : this.#arguments(call, '{}')
       }
+      case 'choice-end':
+        return this.#finish(this.#choice(event.choice), event.stop, null)
       case 'ping':
         return this.keepAlive()
       case 'response-end':
@@ -115,10 +141,38 @@ export class ChatStreamWriter implements StreamWriter {
     }
   }
 
-  #start(): string {
-    if (this.#isStarted) return ''
-    this.#isStarted = true
-    return this.#chunk({ role: 'assistant', content: '' }, null, null)
+  #choice(index: number): ChoiceState {
+    let choice = this.#choices.get(index)
+    if (choice === undefined) {
+      choice = {
+        index,
+        isStarted: false,
+        isEnded: false,
+        calls: 0,
+        tokens: 0,
+        hasRefusal: false,
+        textLength: 0,
+        textStart: 0,
+      }
+      this.#choices.set(index, choice)
+    }
+    return choice
+  }
+
+  #own({ key, choice }: { readonly key: number; readonly choice?: number }): ChoiceState {
+    const owner = this.#choice(choice ?? 0)
+    this.#owners.set(key, owner)
+    return owner
+  }
+
+  #ownerOf(key: number): ChoiceState {
+    return this.#owners.get(key) ?? this.#choice(0)
+  }
+
+  #start(choice: ChoiceState): string {
+    if (choice.isStarted) return ''
+    choice.isStarted = true
+    return this.#chunk(choice, { role: 'assistant', content: '' }, null, null)
   }
 
   #reasoningEnd(key: number, upstreamToken: ReasoningItem['token']): string {
@@ -132,32 +186,39 @@ export class ChatStreamWriter implements StreamWriter {
         data: sealer.seal({ family: upstreamFamily, reasoning: block.text, toolArguments: {} }),
       }
     if (token === null) return ''
-    const detail = writeReasoningDetail(token, this.#tokens++, block?.redacted ?? false, block?.id)
-    return this.#delta({ reasoning_details: [detail] })
+    const choice = this.#ownerOf(key)
+    const detail = writeReasoningDetail(token, choice.tokens++, block?.redacted ?? false, block?.id)
+    return this.#delta(choice, { reasoning_details: [detail] })
   }
 
   #arguments(call: CallState, fragment: string): string {
     const body = call.custom ? { custom: { input: fragment } } : { function: { arguments: fragment } }
-    return this.#delta({ tool_calls: [{ index: call.index, ...body }] })
+    return this.#delta(call.choice, { tool_calls: [{ index: call.index, ...body }] })
+  }
+
+  #finish(choice: ChoiceState, stop: StopReason, refusalExplanation: string | null): string {
+    if (choice.isEnded) return ''
+    choice.isEnded = true
+    let text = this.#start(choice)
+    if (stop === 'refusal' && refusalExplanation !== null && !choice.hasRefusal)
+      text += this.#delta(choice, { refusal: refusalExplanation })
+    return text + this.#chunk(choice, {}, null, writeFinish(stop, choice.calls))
   }
 
   #end(event: Extract<CanonicalEvent, { type: 'response-end' }>): string {
-    let text = this.#start()
-    if (event.stop === 'refusal' && event.refusalExplanation !== null && this.#refusals.size === 0)
-      text += this.#delta({ refusal: event.refusalExplanation })
-    text += this.#chunk({}, null, writeFinish(event.stop, this.#calls.size))
+    let text = this.#finish(this.#choice(0), event.stop, event.refusalExplanation)
     const usage = this.#context.request.includeUsage ? writeChatUsage(event.usage) : null
     if (usage !== null) text += writeSse(null, `${this.#head}[],"usage":${JSON.stringify(usage)}}`)
     this.#isOver = true
     return text + writeSse(null, '[DONE]')
   }
 
-  #delta(delta: unknown, logprobs: unknown = null): string {
-    return this.#start() + this.#chunk(delta, logprobs ?? null, null)
+  #delta(choice: ChoiceState, delta: unknown, logprobs: unknown = null): string {
+    return this.#start(choice) + this.#chunk(choice, delta, logprobs ?? null, null)
   }
 
-  #chunk(delta: unknown, logprobs: unknown, finish: string | null): string {
-    const choice = `[{"index":0,"delta":${JSON.stringify(delta)},"logprobs":${JSON.stringify(logprobs)},"finish_reason":${JSON.stringify(finish)}}]`
+  #chunk({ index }: ChoiceState, delta: unknown, logprobs: unknown, finish: string | null): string {
+    const choice = `[{"index":${index},"delta":${JSON.stringify(delta)},"logprobs":${JSON.stringify(logprobs)},"finish_reason":${JSON.stringify(finish)}}]`
     return writeSse(null, this.#head + choice + this.#tail)
   }
 }
