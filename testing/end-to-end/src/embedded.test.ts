@@ -117,10 +117,64 @@ describe('the embedded model at every door', () => {
     assert.ok(thought.choices[0]!.logprobs!.reasoning_content!.length > 0)
   })
 
+  it('gives n choices, whole and streamed alike, over a prompt that is computed and billed once', async () => {
+    interface Choice {
+      index: number
+      message: { content: string }
+      delta: { content?: string }
+      finish_reason: string | null
+      logprobs: { content?: unknown[] } | null
+    }
+    const messages = [{ role: 'user', content: `${text} Three ways home?` }]
+    const body = { messages, max_tokens: 12, seed: 3, n: 3, logprobs: true }
+    const whole = (await ask('/v1/chat/completions', body)) as unknown as { choices: Choice[]; usage: Json }
+    const said = whole.choices.map(({ message }) => message.content)
+    assert.equal(new Set(said).size, 3, said.join('\n'))
+    assert.deepEqual(
+      whole.choices.map(({ index, finish_reason, logprobs }) => [index, finish_reason, logprobs!.content!.length > 0]),
+      [0, 1, 2].map((index) => [index, 'length', true]),
+    )
+    assert.equal(whole.usage['completion_tokens'], 36)
+
+    const answer = await post(running, '/v1/chat/completions', {
+      model,
+      ...body,
+      stream: true,
+      stream_options: { include_usage: true },
+    })
+    const chunks = answer.text
+      .split('\n\n')
+      .filter((line) => line.startsWith('data: {'))
+      .map((line) => JSON.parse(line.slice(6)) as { choices: Choice[]; usage: Json | null })
+    const of = (index: number): Choice[] =>
+      chunks.flatMap(({ choices }) => choices.filter((each) => each.index === index))
+    assert.deepEqual(
+      [0, 1, 2].map((index) =>
+        of(index)
+          .map(({ delta }) => delta.content ?? '')
+          .join(''),
+      ),
+      said,
+    )
+    assert.ok([0, 1, 2].every((index) => of(index).at(-1)!.finish_reason === 'length'))
+    const order = chunks.flatMap(({ choices }) => choices.map(({ index }) => index)).join('')
+    assert.match(order, /1.*0/, 'the choices are made together, not one after the other')
+    const [streamed, first] = running.rows()
+    assert.equal(chunks.at(-1)!.usage!['completion_tokens'], 36)
+    assert.deepEqual(
+      [streamed, first].map((row) => [row!.usage.outputTokens, row!.usage.source, row!.status]),
+      [
+        [36, 'reported', 'ok'],
+        [36, 'reported', 'ok'],
+      ],
+    )
+    assert.ok(streamed!.usage.hitTokens! >= 128 && streamed!.usage.inputTokens! === first!.usage.inputTokens!)
+  })
+
   it('refuses in the words of the door what it cannot do', async () => {
     const messages = [{ role: 'user', content: 'x' }]
     for (const [change, pattern] of [
-      [{ n: 2 }, /one choice/],
+      [{ n: 129 }, /valid range of n is \[1, 128\]/],
       [{ max_tokens: 400_000 }, /valid range of max_tokens is \[1, 393216\]/],
       [{ logprobs: true, top_logprobs: 21 }, /valid range of top_logprobs is \[0, 20\]/],
     ] as const) {

@@ -12,6 +12,10 @@ type Piece = Extract<EngineEvent, { type: 'completion' }>['event']
 
 export interface AnswerOptions {
   readonly requestId: string
+  /** Which of several answers this is; null: the only one. */
+  readonly choice: number | null
+  /** Keys of blocks are counted for all answers of a request together. */
+  readonly nextKey: () => number
   readonly tools: ReadonlyMap<string, Tool>
   /** Stands before every text; empty: nothing to say. */
   readonly label: string
@@ -30,13 +34,16 @@ interface OpenCall {
 
 export class Answer {
   readonly #options: AnswerOptions
-  #nextKey = 0
+  /** What the start of a block says beside its key. */
+  readonly #whose: { readonly choice?: number }
+  #isEmpty = true
   #open: { readonly kind: 'text' | 'reasoning'; readonly key: number } | null = null
   #call: OpenCall | null = null
   readonly #calls: ToolCall[] = []
 
   constructor(options: AnswerOptions) {
     this.#options = options
+    this.#whose = options.choice === null ? {} : { choice: options.choice }
   }
 
   /** @param tokens With log-probabilities: the tokens that this piece shows. Our own label has none. */
@@ -67,25 +74,20 @@ export class Answer {
     }
   }
 
+  /** What closes the answer; the request's own end comes behind the last of its answers. */
   end(ended: Ended): CanonicalEvent[] {
     if (ended.rawCalls !== null && this.#calls.length > 0) this.#options.onCalls(this.#calls, ended.rawCalls)
     // An answer without any text says what it is as well.
-    const lone =
-      this.#nextKey === 0 && this.#options.label !== '' && this.#options.labelsText ? this.#enter('text') : []
+    const lone = this.#isEmpty && this.#options.label !== '' && this.#options.labelsText ? this.#enter('text') : []
+    const { choice } = this.#options
     return [
       ...lone,
       ...this.#leave(),
-      {
-        type: 'response-end',
-        stop: this.#stopOf(ended),
-        stopSequence: ended.stopString,
-        refusalExplanation: null,
-        usage: usageOf(ended.promptTokens, ended.hitTokens, ended.outputTokens, ended.reasoningTokens),
-      },
+      ...(choice === null ? [] : [{ type: 'choice-end', choice, stop: this.stopOf(ended) } as const]),
     ]
   }
 
-  #stopOf({ finish }: Ended): StopReason {
+  stopOf({ finish }: Ended): StopReason {
     if (finish === 'tool-calls') return 'tool-call'
     if (finish === 'stop-string') return 'stop-sequence'
     return finish === 'length' && this.#options.budgetIsCallers ? 'length' : 'end'
@@ -94,15 +96,15 @@ export class Answer {
   #enter(kind: 'text' | 'reasoning'): CanonicalEvent[] {
     if (this.#open?.kind === kind) return []
     const events = this.#leave()
-    const key = this.#nextKey++
+    const key = this.#newKey()
     this.#open = { kind, key }
     const { label: every, labelsText } = this.#options
     const label = kind === 'text' && !labelsText ? '' : every
     if (kind === 'text') {
-      events.push({ type: 'text-start', key, refusal: false })
+      events.push({ type: 'text-start', key, refusal: false, ...this.#whose })
       if (label !== '') events.push({ type: 'text-delta', key, text: label })
     } else {
-      events.push({ type: 'reasoning-start', key, redacted: false })
+      events.push({ type: 'reasoning-start', key, redacted: false, ...this.#whose })
       if (label !== '') events.push({ type: 'reasoning-delta', key, text: label, summary: false })
     }
     return events
@@ -119,9 +121,10 @@ export class Answer {
 
   #startCall(index: number, name: string): CanonicalEvent[] {
     const tool = this.#options.tools.get(name) ?? null
-    const id = callIdOf(this.#options.requestId, index)
+    const { requestId, choice } = this.#options
+    const id = callIdOf(choice ? `${requestId}/${choice}` : requestId, index)
     const events = this.#leave()
-    const key = this.#nextKey++
+    const key = this.#newKey()
     this.#call = { tool, key, call: { id, name, argumentsText: '' } }
     events.push({
       type: 'tool-call-start',
@@ -130,8 +133,14 @@ export class Answer {
       name: tool?.name ?? name,
       namespace: tool === null || tool.kind === 'vendor' ? null : tool.namespace,
       custom: tool?.kind === 'custom',
+      ...this.#whose,
     })
     return events
+  }
+
+  #newKey(): number {
+    this.#isEmpty = false
+    return this.#options.nextKey()
   }
 
   #callDelta(argumentsDelta: string): CanonicalEvent[] {

@@ -2,7 +2,7 @@
  * A canonical request as the engine takes it.
  *
  * Items of one assistant turn become one message; parts that the model cannot read stay visible as unsupported.
- * Refused by name, because leaving them out would change what the answer means: several choices. Limits and their words are DeepSeek's.
+ * Limits and their words are DeepSeek's.
  */
 import { createHash } from 'node:crypto'
 import type {
@@ -18,6 +18,7 @@ import type {
 } from '@portolan/engine'
 import { WireError, type CanonicalRequest, type Effort, type Item, type Part, type Tool } from '@portolan/wire'
 import type { SampledCalls } from './sampled-calls.ts'
+import { checkChoices } from './samples.ts'
 import { untrainedTokens, withoutLabel } from './untrained.ts'
 
 const maximumOutputTokens = 393_216
@@ -93,7 +94,7 @@ function refuseUnsupported(request: CanonicalRequest): void {
       `Invalid top_logprobs value, the valid range of top_logprobs is [0, ${maximumTopLogprobs}].`,
       'top_logprobs',
     )
-  if (request.choices > 1) refuse('The embedded engine gives one choice for each request.', 'n')
+  checkChoices(request.choices)
 }
 
 function budgetOf(request: CanonicalRequest, info: EngineInfo): number | null {

@@ -42,7 +42,7 @@ const dialect: Omit<Dialect, 'protocol'> = {
   emptyAssistantContent: 'empty-string',
   parallelToolCallsSwitch: true,
   prefill: 'prefix-flag',
-  multipleChoices: false,
+  multipleChoices: true,
   streamUsageOption: true,
   maxStopSequences: 16,
 }

@@ -4,7 +4,13 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, it } from 'node:test'
 import { defaultCheckpointName, type EngineInfo } from '@portolan/engine'
-import { plainRequest, type CanonicalEvent, type CanonicalRequest, type FunctionTool } from '@portolan/wire'
+import {
+  plainRequest,
+  ResponseAssembler,
+  type CanonicalEvent,
+  type CanonicalRequest,
+  type FunctionTool,
+} from '@portolan/wire'
 import { resolveUpstream } from '../upstream.ts'
 import { Answer } from './answer.ts'
 import { toGeneration } from './chat-request.ts'
@@ -139,7 +145,7 @@ describe('a request to the embedded engine', () => {
     const schema = { type: 'json-schema', name: null, description: null, schema: {} } as const
     for (const [change, pattern] of [
       [{ topLogprobs: 21 }, /valid range of top_logprobs is \[0, 20\]/],
-      [{ choices: 2 }, /one choice/],
+      [{ choices: 129 }, /valid range of n is/],
       [{ maxOutputTokens: 393_217 }, /valid range of max_tokens is \[1, 393216\]/],
       [{ sampling: { ...plain.sampling, temperature: 2.5 } }, /between 0 and 2/],
       [{ toolChoice: { mode: 'required' } }, /none is given/],
@@ -156,8 +162,21 @@ describe('a request to the embedded engine', () => {
 describe('an answer of the embedded engine', () => {
   it('gives calls ids, unwraps the input of free-form tools, and remembers what was sampled', () => {
     const remembered: unknown[] = []
+    const ended = {
+      type: 'ended',
+      finish: 'tool-calls',
+      stopString: null,
+      promptTokens: 300,
+      hitTokens: 256,
+      outputTokens: 9,
+      reasoningTokens: 2,
+      rawCalls: 'RAW',
+    } as const
+    let keys = 0
     const answer = new Answer({
       requestId: 'r',
+      choice: null,
+      nextKey: () => keys++,
       tools: new Map([
         ['ns__weather', { ...weather, namespace: 'ns' }],
         ['patch', { kind: 'custom', name: 'patch', namespace: null, description: null, format: null }],
@@ -177,16 +196,7 @@ describe('an answer of the embedded engine', () => {
       ...answer.piece({ type: 'tool-call-delta', index: 1, argumentsDelta: '{"input":"x\\n' }),
       ...answer.piece({ type: 'tool-call-delta', index: 1, argumentsDelta: 'y"}' }),
       ...answer.piece({ type: 'tool-call-end', index: 1, complete: true }),
-      ...answer.end({
-        type: 'ended',
-        finish: 'tool-calls',
-        stopString: null,
-        promptTokens: 300,
-        hitTokens: 256,
-        outputTokens: 9,
-        reasoningTokens: 2,
-        rawCalls: 'RAW',
-      }),
+      ...answer.end(ended),
     ]
     const brief = events.map((event) => {
       if (event.type === 'tool-call-start') return [event.key, event.name, event.namespace, event.custom]
@@ -206,12 +216,8 @@ describe('an answer of the embedded engine', () => {
       [3, 'patch', null, true],
       [3, 'x\ny'],
       ['tool-call-end', 3],
-      'response-end',
     ])
-    const last = events.at(-1) as Extract<CanonicalEvent, { type: 'response-end' }>
-    assert.equal(last.stop, 'tool-call')
-    const { inputTokens, hitTokens, missTokens, outputTokens, reasoningTokens } = last.usage
-    assert.deepEqual([inputTokens, hitTokens, missTokens, outputTokens, reasoningTokens], [300, 256, 44, 9, 2])
+    assert.equal(answer.stopOf(ended), 'tool-call')
     assert.deepEqual(remembered, [2, 'RAW'])
   })
 })
@@ -296,10 +302,34 @@ describe('the embedded upstream', () => {
     assert.match(refused.message, /"not" at #/)
   })
 
+  it('gives several choices of one prompt: computed once, counted once, and what was written of all', async () => {
+    const sampling = { ...plain.sampling, seed: 9 }
+    const events = await run({ items, choices: 3, sampling, maxOutputTokens: 8 }, 'choices')
+    const assembler = new ResponseAssembler()
+    for (const event of events) assembler.push(event)
+    const { items: said, moreChoices, usage } = assembler.response()!
+    const texts = [{ items: said }, ...moreChoices].map((choice) => JSON.stringify(choice.items))
+    assert.equal(new Set(texts).size, 3, 'a seed is no reason to say one thing three times')
+    const alone = new ResponseAssembler()
+    for (const event of await run({ items, sampling, maxOutputTokens: 8 }, 'alone')) alone.push(event)
+    const { items: once, usage: least } = alone.response()!
+    assert.deepEqual(said, once, 'the first of several is the one that comes alone')
+    assert.deepEqual(
+      [usage.inputTokens, usage.hitTokens, usage.missTokens, usage.outputTokens],
+      [least.inputTokens, 0, least.inputTokens, 3 * least.outputTokens!],
+    )
+    const again = new ResponseAssembler()
+    for (const event of await run({ items, choices: 3, sampling, maxOutputTokens: 8 }, 'other')) again.push(event)
+    assert.deepEqual(again.response()!.moreChoices, moreChoices, 'equal requests give equal answers')
+  })
+
   it('ends in an error event that names what is wrong', async () => {
-    const last = (await run({ choices: 3 })).at(-1)!
-    assert.ok(last.type === 'error')
-    assert.equal(last.kind, 'invalid-request')
+    for (const choices of [0, 129]) {
+      const last = (await run({ choices })).at(-1)!
+      assert.ok(last.type === 'error')
+      assert.equal(last.kind, 'invalid-request')
+      assert.match(last.message, /valid range of n is \[1, 128\]/)
+    }
     const homeless = resolveUpstream({ name: 'h', kind: 'embedded' }).definition.generate!
     for await (const event of homeless(plain, { requestId: 'r', createdSec: 0, signal: null }))
       assert.ok(event.type === 'error' && /neither a checkpoint/.test(event.message))
