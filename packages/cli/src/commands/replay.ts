@@ -37,6 +37,7 @@ import { json, money, table } from '../output.ts'
 import { attemptsKey, openLibrary } from '../recording.ts'
 import { withReplayDoors } from '../replay-doors.ts'
 import { withData, type CommonOptions } from './open.ts'
+import { replayProgress } from './replay-progress.ts'
 import { casesFileOf, checkCases, processorsOf, readPlan } from './plan.ts'
 
 export interface ReplayOptions extends CommonOptions {
@@ -94,6 +95,15 @@ export function runReplay(file: string, options: ReplayOptions): Promise<void> {
           const runs = begun ?? runsOf(plan, arms, choices, loaded)
           // Attempts name their runs, so these stand before the first attempt does.
           if (options.pilot === undefined && begun === null) writeRuns(file, runs)
+          const show = replayProgress(
+            {
+              write: (text) => process.stderr.write(text),
+              isTerminal: process.stderr.isTTY,
+              now: () => performance.now(),
+              currency: plan.replay.currency,
+            },
+            journal.size,
+          )
           const result = await replaySteps({
             runIdOf: (arm, replicate) => runs.find((run) => run.arm === arm && run.replicate === replicate)!.id,
             arms: replayArms,
@@ -109,10 +119,7 @@ export function runReplay(file: string, options: ReplayOptions): Promise<void> {
             retries: { most: 3, pause: (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds)) },
             now: Date.now,
             signal: stop.signal,
-            onAttempt: (_attempt, { done, all }) => {
-              if (process.stderr.isTTY && options.json !== true)
-                process.stderr.write(`\r${done} of ${all} attempts${done === all ? '\n' : ''}`)
-            },
+            onAttempt: options.json === true ? undefined : (_attempt, progress) => show(progress),
           })
           if (options.pilot === undefined) writeRuns(file, finished(runs, journal.attempts, result))
           if (options.pilot !== undefined) writePilot(file, plan, cases, journal.attempts)
@@ -233,23 +240,60 @@ function runsOf(
   )
 }
 
-function finished(runs: readonly Run[], attempts: readonly Attempt[], result: ReplayResult): Run[] {
+function finished(runs: readonly Run[], attempts: Iterable<Attempt>, result: ReplayResult): Run[] {
+  const sums = tallies(attempts, ({ arm, replicate }) => `${arm} ${replicate}`)
   return runs.map((run) => {
-    const own = attempts.filter(({ arm, replicate }) => arm === run.arm && replicate === run.replicate)
+    const { spentNanos, unpriced } = sums.get(`${run.arm} ${run.replicate}`) ?? emptyTally
     return {
       ...run,
       endedAtMs: result.state === 'finished' ? Date.now() : null,
       state: result.state,
-      spentNanos: own.reduce((sum, { costNanos }) => sum + (costNanos ?? 0n), 0n),
-      unpriced: own.filter(({ costNanos }) => costNanos === null).length,
+      spentNanos,
+      unpriced,
     }
   })
 }
 
-function writePilot(file: string, plan: Plan, cases: readonly Case[], attempts: readonly Attempt[]): void {
+interface Tally {
+  readonly asked: number
+  readonly outcomes: Readonly<Record<Attempt['outcome'], number>>
+  readonly spentNanos: bigint
+  readonly unpriced: number
+}
+
+const emptyTally: Tally = {
+  asked: 0,
+  outcomes: { pass: 0, fail: 0, error: 0, unscored: 0 },
+  spentNanos: 0n,
+  unpriced: 0,
+}
+
+/** One pass over the attempts; none is kept. */
+function tallies(attempts: Iterable<Attempt>, group: (attempt: Attempt) => string): Map<string, Tally> {
+  const sums = new Map<string, Tally>()
+  for (const attempt of attempts) {
+    const { asked, outcomes, spentNanos, unpriced } = sums.get(group(attempt)) ?? emptyTally
+    const { outcome, costNanos } = attempt
+    sums.set(group(attempt), {
+      asked: asked + 1,
+      outcomes: { ...outcomes, [outcome]: outcomes[outcome] + 1 },
+      spentNanos: spentNanos + (costNanos ?? 0n),
+      unpriced: unpriced + Number(costNanos === null),
+    })
+  }
+  return sums
+}
+
+function writePilot(file: string, plan: Plan, cases: readonly Case[], attempts: Iterable<Attempt>): void {
+  const outcomes = new Map<string, Attempt['outcome']>()
+  let spentNanos = 0n
+  for (const { arm, caseId, outcome, costNanos } of attempts) {
+    outcomes.set(`${arm} ${caseId}`, outcome)
+    spentNanos += costNanos ?? 0n
+  }
   const outcome = (arm: string, caseId: string): number | null => {
-    const found = attempts.find((attempt) => attempt.arm === arm && attempt.caseId === caseId)
-    return !found || found.outcome === 'unscored' ? null : found.outcome === 'pass' ? 1 : 0
+    const found = outcomes.get(`${arm} ${caseId}`) ?? 'unscored'
+    return found === 'unscored' ? null : found === 'pass' ? 1 : 0
   }
   const rows = cases.flatMap(({ id, sessionId }) => {
     const candidate = outcome(plan.candidates[0]!.name, id)
@@ -258,7 +302,6 @@ function writePilot(file: string, plan: Plan, cases: readonly Case[], attempts: 
       ? []
       : [{ session: sessionId, candidate, incumbent, incumbentAgain: outcome(againName, id) }]
   })
-  const spentNanos = attempts.reduce((sum, { costNanos }) => sum + (costNanos ?? 0n), 0n)
   writeFileSync(
     pilotFileOf(file),
     `${json({ runAtMs: Date.now(), spentNanos, currency: plan.replay.currency, cases: rows })}\n`,
@@ -274,27 +317,27 @@ function say(
   plan: Plan,
   arms: readonly Arm[],
   choices: ReadonlyMap<string, AdapterChoice>,
-  attempts: readonly Attempt[],
+  attempts: Iterable<Attempt>,
   result: ReplayResult,
   options: ReplayOptions,
 ): void {
   if (result.state !== 'finished') process.exitCode = exitCodes.failed
+  const sums = tallies(attempts, ({ arm }) => arm)
   const rows = arms.map(({ name, upstream, model }) => {
-    const own = attempts.filter(({ arm }) => arm === name)
-    const count = (outcome: Attempt['outcome']): number => own.filter((attempt) => attempt.outcome === outcome).length
-    const judged = count('pass') + count('fail') + count('error')
+    const { asked, outcomes, spentNanos, unpriced } = sums.get(name) ?? emptyTally
+    const judged = outcomes.pass + outcomes.fail + outcomes.error
     return {
       name,
       target: `${upstream}:${model}`,
-      asked: own.length,
-      passed: count('pass'),
-      failed: count('fail'),
-      errors: count('error'),
-      unscored: count('unscored'),
-      interval: judged === 0 ? null : wilsonInterval(count('pass'), judged),
+      asked,
+      passed: outcomes.pass,
+      failed: outcomes.fail,
+      errors: outcomes.error,
+      unscored: outcomes.unscored,
+      interval: judged === 0 ? null : wilsonInterval(outcomes.pass, judged),
       reasoning: choices.get(name)!.reasoning,
-      spentNanos: own.reduce((sum, { costNanos }) => sum + (costNanos ?? 0n), 0n),
-      unpriced: own.filter(({ costNanos }) => costNanos === null).length,
+      spentNanos,
+      unpriced,
     }
   })
   if (options.json) {

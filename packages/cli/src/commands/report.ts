@@ -57,7 +57,7 @@ export function makeReport(file: string, options: CommonOptions): Promise<void> 
         plan,
         dataset,
         runs: readRuns(file, plan) ?? [],
-        attempts: journal.attempts,
+        attempts: [...journal.attempts],
         recordings: dataset.recordingIds.map((id) => library.recording(id)),
         window: windowOf(dataset, exchanges),
         pricing: { book: readPriceBook(loaded), arms: pricesOf(plan, loaded), exchanges },

@@ -5,18 +5,25 @@
  * recorded, so they are kept no more openly than the recording.
  * A key is (arm, replicate, case): resuming asks only what has no line. A line that a crash cut short is cut off at the
  * next start; any other line that cannot be read is damage and is said, not skipped. One writer at a time.
+ *
+ * A journal holds no attempt in memory, only its key and where its line lies (some 150 bytes): attempts repeat whole
+ * conversations, and a plan may have a hundred thousand of them.
  */
 import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto'
-import { closeSync, existsSync, fdatasyncSync, ftruncateSync, openSync, readFileSync, writeSync } from 'node:fs'
+import { closeSync, existsSync, fdatasyncSync, ftruncateSync, openSync, readSync, writeSync } from 'node:fs'
 import { CrossingError } from '../errors.ts'
 import type { Attempt, Verdict } from '../records/index.ts'
 
 const nonceBytes = 12
 const tagBytes = 16
+/** Read at once when a journal is opened. */
+const blockBytes = 1 << 20
 
 export class AttemptJournal {
   readonly #file: number
-  readonly #attempts = new Map<string, Attempt>()
+  readonly #keys = new Set<string>()
+  /** Where the lines of the attempts begin, and their bytes, in the order written. */
+  readonly #places: { readonly offset: number; readonly bytes: number }[] = []
   readonly #planHash: string
   readonly #key: Uint8Array
   #offset = 0
@@ -41,22 +48,29 @@ export class AttemptJournal {
     if (this.#offset === 0) this.#write(JSON.stringify({ format: 'portolan-attempts', version: 1, planHash }))
   }
 
-  get attempts(): readonly Attempt[] {
-    return [...this.#attempts.values()]
+  /** In the order written, read from the file one at a time, as often as somebody goes through them. */
+  get attempts(): Iterable<Attempt> {
+    return { [Symbol.iterator]: () => this.#stored() }
+  }
+
+  get size(): number {
+    return this.#keys.size
   }
 
   has(arm: string, replicate: number, caseId: string): boolean {
-    return this.#attempts.has(keyOf({ arm, replicate, caseId }))
+    return this.#keys.has(keyOf({ arm, replicate, caseId }))
   }
 
   /** Durable when it returns. @throws {CrossingError} CROSSING_CONFLICT when this attempt stands already. */
   append(attempt: Attempt): void {
     const key = keyOf(attempt)
-    if (this.#attempts.has(key))
+    if (this.#keys.has(key))
       throw new CrossingError('CROSSING_CONFLICT', `Case ${attempt.caseId} was asked of ${attempt.arm} already.`)
     const text = JSON.stringify(attempt, (_name, value: unknown) => (typeof value === 'bigint' ? `${value}n` : value))
+    const offset = this.#offset
     this.#write(this.#seal(text))
-    this.#attempts.set(key, attempt)
+    this.#places.push({ offset, bytes: this.#offset - offset - 1 })
+    this.#keys.add(key)
   }
 
   close(): void {
@@ -93,27 +107,63 @@ export class AttemptJournal {
     }
   }
 
+  *#stored(): Generator<Attempt> {
+    for (const { offset, bytes } of this.#places) {
+      const line = Buffer.allocUnsafe(bytes)
+      readSync(this.#file, line, 0, bytes, offset)
+      const value = parsed(this.#open(line.toString('latin1')))
+      if (value === null)
+        throw new CrossingError('CROSSING_DAMAGED', `The journal was changed at byte ${offset} while it was in use.`)
+      yield withMoney(value as Attempt)
+    }
+  }
+
   #read(path: string, planHash: string): void {
-    const bytes = readFileSync(path)
-    const end = bytes.lastIndexOf(0x0a) + 1
-    if (end < bytes.length) ftruncateSync(this.#file, end)
-    this.#offset = end
-    for (const [index, line] of bytes.subarray(0, end).toString('utf8').split('\n').slice(0, -1).entries()) {
-      const value = parsed(index === 0 ? line : this.#open(line))
+    let number = 0
+    for (const { offset, line } of wholeLines(this.#file)) {
+      number++
+      const text = line.toString('latin1')
+      const value = parsed(number === 1 ? text : this.#open(text))
       if (value === null)
         throw new CrossingError(
           'CROSSING_DAMAGED',
-          `Line ${index + 1} of the journal ${path} was changed, or was written under another recording key.`,
+          `Line ${number} of the journal ${path} was changed, or was written under another recording key.`,
         )
-      if (index === 0) {
+      this.#offset = offset + line.length + 1
+      if (number === 1) {
         const other = (value as { planHash?: unknown }).planHash
         if (other !== planHash)
           throw new CrossingError(
             'CROSSING_CONFLICT',
             `The journal ${path} belongs to another version of the plan (${String(other)}). Start a new one, or take up that version.`,
           )
-      } else this.#attempts.set(keyOf(value as Attempt), withMoney(value as Attempt))
+      } else {
+        this.#keys.add(keyOf(value as Attempt))
+        this.#places.push({ offset, bytes: line.length })
+      }
     }
+    ftruncateSync(this.#file, this.#offset)
+  }
+}
+
+/** The lines that were ended, with their places; one block and one line are held at a time. */
+function* wholeLines(file: number): Generator<{ readonly offset: number; readonly line: Buffer }> {
+  const block = Buffer.allocUnsafe(blockBytes)
+  let begun: Buffer[] = []
+  let offset = 0
+  for (let at = 0; ;) {
+    const read = readSync(file, block, 0, block.length, at)
+    if (read === 0) return
+    at += read
+    let from = 0
+    for (let end = block.indexOf(0x0a); end !== -1 && end < read; end = block.indexOf(0x0a, from)) {
+      const line = Buffer.concat([...begun, block.subarray(from, end)])
+      yield { offset, line }
+      begun = []
+      offset += line.length + 1
+      from = end + 1
+    }
+    begun.push(Buffer.from(block.subarray(from, read)))
   }
 }
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
-import { appendFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { appendFileSync, mkdtempSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, it } from 'node:test'
@@ -38,6 +38,33 @@ after(async () => {
   await runner.close()
   rmSync(folder, { recursive: true })
 })
+/** Of more nanos than a double holds exactly. */
+const costly: Attempt = {
+  runId: 'r',
+  caseId: 'c',
+  arm: 'new',
+  replicate: 0,
+  outcome: 'pass',
+  reason: null,
+  turns: [],
+  divergence: null,
+  calls: 1,
+  startedAtMs: 0,
+  currency: 'USD',
+  costNanos: 9_007_199_254_740_993n,
+  verdicts: [
+    {
+      scorer: 'judge',
+      version: '1',
+      outcome: 'pass',
+      score: 1,
+      severity: 'minor',
+      evidence: null,
+      cost: { currency: 'USD', nanos: 3n },
+    },
+  ],
+}
+
 let journals = 0
 const newJournal = (): AttemptJournal => new AttemptJournal(join(folder, `${++journals}.jsonl`), 'plan-1', key)
 
@@ -88,7 +115,7 @@ describe('step replay', () => {
       input({ arms: [armOf('old', armAsk(parrot)), armOf('new', armAsk(parrot))], journal }),
     )
     assert.deepEqual(done, { state: 'finished', done: 6, all: 6, spentNanos: 6000n, unpriced: 0 })
-    assert.deepEqual(new Set(journal.attempts.map(({ outcome }) => outcome)), new Set(['pass']))
+    assert.deepEqual(new Set([...journal.attempts].map(({ outcome }) => outcome)), new Set(['pass']))
   })
 
   it('lets arms take turns in going first', async () => {
@@ -110,7 +137,7 @@ describe('step replay', () => {
           : turn
     })
     await replaySteps(input({ arms: [armOf('new', wrong)], journal }))
-    const outcomes = Object.fromEntries(journal.attempts.map(({ caseId, outcome }) => [caseId, outcome]))
+    const outcomes = Object.fromEntries([...journal.attempts].map(({ caseId, outcome }) => [caseId, outcome]))
     assert.deepEqual(outcomes, { case_ses_1_0: 'fail', case_ses_1_1: 'fail', case_ses_1_2: 'pass' })
   })
 
@@ -121,7 +148,7 @@ describe('step replay', () => {
     )
     assert.equal(done.state, 'stopped-by-cap')
     assert.equal(done.spentNanos, 2000n)
-    assert.equal(journal.attempts.length, 2)
+    assert.equal(journal.size, 2)
   })
 
   it('repeats what may pass by itself, and counts the calls; a refusal is not repeated', async () => {
@@ -143,7 +170,10 @@ describe('step replay', () => {
         cases: [caseOf(session[0]!)],
       }),
     )
-    assert.deepEqual([journal.attempts[0]!.calls, journal.attempts[0]!.outcome, waits], [3, 'pass', [500, 1000]])
+    assert.deepEqual(
+      [[...journal.attempts][0]!.calls, [...journal.attempts][0]!.outcome, waits],
+      [3, 'pass', [500, 1000]],
+    )
     const refusing = newJournal()
     await replaySteps(
       input({
@@ -158,7 +188,7 @@ describe('step replay', () => {
       }),
     )
     assert.ok(
-      refusing.attempts.every(
+      [...refusing.attempts].every(
         ({ outcome, calls, costNanos, reason }) =>
           outcome === 'error' && calls === 1 && costNanos === 0n && reason?.code === 'http-400',
       ),
@@ -191,7 +221,7 @@ describe('step replay', () => {
       }),
     )
     assert.deepEqual(
-      [journal.attempts[0]!.outcome, journal.attempts[0]!.reason?.code, calls],
+      [[...journal.attempts][0]!.outcome, [...journal.attempts][0]!.reason?.code, calls],
       ['unscored', 'server-tool', 0],
     )
   })
@@ -234,7 +264,9 @@ describe('a run that is killed', () => {
     // What a crash in the middle of a line leaves behind.
     appendFileSync(journalPath, '{"runId":"run_new","caseId":"ca')
     assert.equal(await run(null), 'finished 300 300000')
-    const keys = new AttemptJournal(journalPath, 'plan-1', key).attempts.map(({ arm, caseId }) => `${arm} ${caseId}`)
+    const keys = [...new AttemptJournal(journalPath, 'plan-1', key).attempts].map(
+      ({ arm, caseId }) => `${arm} ${caseId}`,
+    )
     assert.equal(keys.length, 300)
     assert.equal(new Set(keys).size, 300)
     // Asked twice is at most what was in flight at the two kills, four each.
@@ -252,36 +284,33 @@ describe('a run that is killed', () => {
 
   it('keeps money exact', () => {
     const path = join(folder, 'money.jsonl')
-    const attempt: Attempt = {
-      runId: 'r',
-      caseId: 'c',
-      arm: 'new',
-      replicate: 0,
-      outcome: 'pass',
-      reason: null,
-      turns: [],
-      divergence: null,
-      calls: 1,
-      startedAtMs: 0,
-      currency: 'USD',
-      costNanos: 9_007_199_254_740_993n,
-      verdicts: [
-        {
-          scorer: 'judge',
-          version: '1',
-          outcome: 'pass',
-          score: 1,
-          severity: 'minor',
-          evidence: null,
-          cost: { currency: 'USD', nanos: 3n },
-        },
-      ],
-    }
     const journal = new AttemptJournal(path, 'p', key)
-    journal.append(attempt)
-    assert.throws(() => journal.append(attempt), { code: 'CROSSING_CONFLICT' })
+    journal.append(costly)
+    assert.throws(() => journal.append(costly), { code: 'CROSSING_CONFLICT' })
     journal.close()
-    assert.deepEqual(new AttemptJournal(path, 'p', key).attempts, [attempt])
+    assert.deepEqual([...new AttemptJournal(path, 'p', key).attempts], [costly])
+  })
+
+  it('keeps its attempts in the file, however long their lines, and gives them in the order written', () => {
+    const path = join(folder, 'long.jsonl')
+    const journal = new AttemptJournal(path, 'p', key)
+    // Shorter than a block of the reader, longer than several, and one more behind it.
+    const messages = ['a', 'b'.repeat(3_000_000), 'c'.repeat(1_500_000), 'd']
+    const attempts = messages.map((message, index): Attempt => ({
+      ...costly,
+      caseId: `case_${index}`,
+      reason: { code: 'fault', message },
+    }))
+    for (const attempt of attempts) journal.append(attempt)
+    assert.deepEqual([...journal.attempts], attempts)
+    journal.close()
+    truncateSync(path, statSync(path).size - 7)
+    const again = new AttemptJournal(path, 'p', key)
+    assert.deepEqual([...again.attempts], attempts.slice(0, 3))
+    again.append(attempts[3]!)
+    assert.deepEqual([...again.attempts], [...again.attempts])
+    assert.equal(again.size, 4)
+    again.close()
   })
 
   it('shows nothing of what was asked to somebody without the key', async () => {
@@ -359,7 +388,7 @@ describe('history for another supplier', () => {
           exchangeOf: () => exchange,
         }),
       )
-      return journal.attempts[0]!.outcome
+      return [...journal.attempts][0]!.outcome
     }
     assert.deepEqual([await outcome(choice.reasoning), await outcome('as-recorded')], ['pass', 'error'])
   })

@@ -67,51 +67,60 @@ interface Job {
 
 /** Step mode: each recorded exchange asked again with its recorded history. */
 export async function replaySteps(input: ReplayInput): Promise<ReplayResult> {
-  const all = jobsOf(input)
-  const open = all.filter(({ arm, replicate, test }) => !input.journal.has(arm.name, replicate, test.id))
-  const counted = new Set(all.map(({ arm, replicate, test }) => `${arm.name}\0${replicate}\0${test.id}`))
-  const earlier = input.journal.attempts.filter(({ arm, replicate, caseId }) =>
-    counted.has(`${arm}\0${replicate}\0${caseId}`),
-  )
-  let spentNanos = earlier.reduce((sum, { costNanos }) => sum + (costNanos ?? 0n), 0n)
-  let unpriced = earlier.filter(({ costNanos }) => costNanos === null).length
-  let done = earlier.length
+  const { arms, cases, replicates, journal } = input
+  const all = arms.length * cases.length * replicates
+  let { done, spentNanos, unpriced } = stoodBefore(input)
   let capped = false
-  let next = 0
+  const jobs = openJobs(input)
   const worker = async (): Promise<void> => {
-    while (next < open.length && input.signal?.aborted !== true) {
+    while (input.signal?.aborted !== true) {
       if (input.spendCapNanos !== null && spentNanos >= input.spendCapNanos) {
         capped = true
         return
       }
-      const job = open[next++]!
+      const { value: job } = jobs.next()
+      if (!job) return
       const attempt = await attemptOf(job, input)
-      input.journal.append(attempt)
+      journal.append(attempt)
       spentNanos += attempt.costNanos ?? 0n
       if (attempt.costNanos === null) unpriced++
       done++
-      input.onAttempt?.(attempt, { done, all: all.length, spentNanos, unpriced })
+      input.onAttempt?.(attempt, { done, all, spentNanos, unpriced })
     }
   }
   await Promise.all(Array.from({ length: Math.max(1, input.concurrency) }, worker))
-  const state = done === all.length ? 'finished' : capped ? 'stopped-by-cap' : 'interrupted'
-  return { state, done, all: all.length, spentNanos, unpriced }
+  const state = done === all ? 'finished' : capped ? 'stopped-by-cap' : 'interrupted'
+  return { state, done, all, spentNanos, unpriced }
 }
 
-function jobsOf({ arms, cases, replicates, seed }: ReplayInput): Job[] {
+/** What earlier runs asked of these cases. */
+function stoodBefore({ arms, cases, replicates, journal }: ReplayInput): Omit<ReplayProgress, 'all'> {
+  const ids = new Set(cases.map(({ id }) => id))
+  const names = new Set(arms.map(({ name }) => name))
+  let [done, spentNanos, unpriced] = [0, 0n, 0]
+  for (const { arm, replicate, caseId, costNanos } of journal.attempts) {
+    if (!names.has(arm) || replicate >= replicates || !ids.has(caseId)) continue
+    done++
+    spentNanos += costNanos ?? 0n
+    if (costNanos === null) unpriced++
+  }
+  return { done, spentNanos, unpriced }
+}
+
+/** In the fair order, those that have no attempt yet. */
+function* openJobs({ arms, cases, replicates, seed, journal }: ReplayInput): Generator<Job, undefined> {
   const random = seededRandom(seed)
   const shuffled = [...cases]
   for (let i = shuffled.length - 1; i > 0; i--) {
     const j = Math.floor(random() * (i + 1))
     ;[shuffled[i], shuffled[j]] = [shuffled[j]!, shuffled[i]!]
   }
-  const jobs: Job[] = []
   for (let replicate = 0; replicate < replicates; replicate++)
     for (const [index, test] of shuffled.entries()) {
       const turn = arms.map((_, i) => arms[(i + index + replicate) % arms.length]!)
-      for (const arm of turn) jobs.push({ arm, replicate, test })
+      for (const arm of turn) if (!journal.has(arm.name, replicate, test.id)) yield { arm, replicate, test }
     }
-  return jobs
+  return undefined
 }
 
 async function attemptOf({ arm, replicate, test }: Job, input: ReplayInput): Promise<Attempt> {

@@ -1,0 +1,74 @@
+/** The steps of a way over that every example takes: two suppliers, a recording, a plan, the decision to send, a report. */
+import assert from 'node:assert/strict'
+import { readFileSync, writeFileSync } from 'node:fs'
+import { CommandLine, type Doors } from './command-line.ts'
+
+/** One gateway whose clients ask for `gpt-5.5` and get the old supplier. */
+export function commandLineFor(incumbentUrl: string, candidateUrl: string): CommandLine {
+  return new CommandLine(`listen: 127.0.0.1:0
+upstreams:
+  old: { kind: openai-compatible, baseUrl: "${incumbentUrl}/v1", apiKey: "\${SUPPLIER_KEY}", protocols: [chat], prices: openai }
+  new: { kind: openai-compatible, baseUrl: "${candidateUrl}/v1", apiKey: "\${SUPPLIER_KEY}", protocols: [chat], prices: deepseek }
+models:
+  gpt-5.5: { route: [old] }
+`)
+}
+
+/**
+ * Records what `traffic` does at the doors, all of it.
+ *
+ * @param traffic resolves to the number of exchanges it made; `caughtUp` waits until so many are recorded
+ * @returns the recording's id
+ */
+export async function record(
+  cli: CommandLine,
+  traffic: (doors: Doors, caughtUp: (exchanges: number) => Promise<string>) => Promise<number>,
+): Promise<string> {
+  const doors = await cli.up()
+  await cli.run('record', 'start', '--level', 'redacted', '--name', 'example')
+  // A running gateway looks for new recordings once a second.
+  await sleep(1500)
+  const caughtUp = (exchanges: number): Promise<string> => whenRecorded(cli, exchanges)
+  const recording = await caughtUp(await traffic(doors, caughtUp))
+  await cli.run('record', 'stop')
+  await cli.down()
+  return recording
+}
+
+/** A draft whose data nobody may send anywhere new, until somebody decides. */
+export async function planFor(cli: CommandLine, recording: string): Promise<void> {
+  const arms = ['--from', 'old:gpt-5.5', '--to', 'new:deepseek-v4-pro']
+  await cli.run('plan', 'new', '--recording', recording, ...arms, '--margin', '2pt')
+}
+
+export function decideEgress(cli: CommandLine): void {
+  const file = cli.path('plan.yaml')
+  const draft = readFileSync(file, 'utf8')
+  const today = new Date().toISOString().slice(0, 10)
+  const decided = draft.replace(
+    'egress: []',
+    `egress:
+  - { processor: new, decision: allowed, by: "Example Person, data protection", on: ${today}, purposes: [replay], level: redacted, data: "made-up conversations", until: null, note: null }`,
+  )
+  assert.notEqual(decided, draft)
+  writeFileSync(file, decided)
+}
+
+/** The recorder works behind the answers: waits until it has so many. */
+async function whenRecorded(cli: CommandLine, exchanges: number): Promise<string> {
+  for (let tries = 0; tries < 300; tries++) {
+    const status = JSON.parse(await cli.run('record', 'status', '--json')) as unknown
+    const [recording] = (Array.isArray(status) ? status : (status as { recordings: unknown[] }).recordings) as {
+      id: string
+      counts: { exchanges: number; dropped: number }
+    }[]
+    assert.equal(recording?.counts.dropped, 0, 'nothing is lost on the way to the recorder')
+    if (recording && recording.counts.exchanges >= exchanges) return recording.id
+    await sleep(200)
+  }
+  throw new Error(`Fewer than ${exchanges} exchanges were recorded.`)
+}
+
+function sleep(milliseconds: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, milliseconds))
+}
