@@ -75,6 +75,7 @@ export {
   type UsageLine,
   type UsageQuery,
 } from './ledger.ts'
+export { plainRow } from './plain-row.ts'
 export type { ReasoningMemory, RememberedCall } from './memory.ts'
 export { openSqliteStore, type SqliteStore, type SqliteStoreOptions } from './sqlite/store.ts'
 export type { OrganisationRecord, TeamInput, TeamRecord, TeamRefusal, TeamStore } from './teams.ts'

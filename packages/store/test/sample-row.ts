@@ -1,14 +1,13 @@
 /** A complete ledger row; a test states only what it is about. */
-import type { LedgerRow } from '@portolan/store'
+import { plainRow, type LedgerRow } from '@portolan/store'
 
 export const startOfHourMs = Date.UTC(2026, 10, 23, 10)
 
 export function sampleRow(requestId: string, changes: Partial<LedgerRow> = {}): LedgerRow {
-  return {
+  return plainRow({
     requestId,
     keyId: 'key_a',
     team: 'red',
-    tag: null,
     sessionId: 'session-1',
     door: 'chat',
     path: '/v1/chat/completions',
@@ -19,9 +18,7 @@ export function sampleRow(requestId: string, changes: Partial<LedgerRow> = {}): 
     modelServed: 'deepseek-v4-pro',
     upstreamRequestId: 'up-1',
     stream: true,
-    status: 'ok',
     httpStatus: 200,
-    errorCode: null,
     usage: {
       inputTokens: 1000,
       hitTokens: 900,
@@ -38,7 +35,6 @@ export function sampleRow(requestId: string, changes: Partial<LedgerRow> = {}): 
     costNanos: 184_800n,
     tierNanos: { miss: 66_000n, hit: 19_800n, write5m: 0n, write1h: 0n, output: 99_000n },
     priceVersion: 'deepseek/deepseek-v4-pro/USD/2026-09-10T04:00:00Z@0123456789ab+off-peak',
-    unpricedReason: null,
     startedAtMs: startOfHourMs + 1234,
     firstByteMs: 210,
     firstReasoningMs: 220,
@@ -48,10 +44,7 @@ export function sampleRow(requestId: string, changes: Partial<LedgerRow> = {}): 
     bytesOut: 8192,
     prefixKeptBytes: 3000,
     prefixTotalBytes: 3000,
-    prefixBreakCause: null,
-    translation: null,
-    attempts: 1,
     tags: { stage: 'test' },
     ...changes,
-  }
+  })
 }

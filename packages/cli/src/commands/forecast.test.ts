@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, it } from 'node:test'
 import { unknownUsage } from '@portolan/meter'
-import type { LedgerRow } from '@portolan/store'
+import { plainRow, type LedgerRow } from '@portolan/store'
 import { openDataDirectory } from '../data-directory.ts'
 import { run } from '../main.ts'
 
@@ -19,12 +19,9 @@ const isoDay = (day: number): string => new Date(day * dayMs).toISOString().slic
 function row(day: number, units = 10): LedgerRow {
   const nanos = BigInt(units) * 1_000_000_000n
   const usage = { inputTokens: 1_000_000, hitTokens: 0, missTokens: 1_000_000, writtenTokens: 0, written1hTokens: 0 }
-  return {
+  return plainRow({
     requestId: `r${day}`,
     keyId: 'key_a',
-    team: null,
-    tag: null,
-    sessionId: null,
     door: 'chat',
     path: '/v1/chat/completions',
     upstream: 'acme',
@@ -32,31 +29,17 @@ function row(day: number, units = 10): LedgerRow {
     modelAsked: 'm1',
     modelSent: 'm1',
     modelServed: 'm1',
-    upstreamRequestId: null,
-    stream: false,
-    status: 'ok',
     httpStatus: 200,
-    errorCode: null,
     usage: { ...unknownUsage, ...usage, outputTokens: 0, source: 'reported', convention: 'cached-inside' },
     currency: 'USD',
     costNanos: nanos,
     tierNanos: { miss: nanos, hit: 0n, write5m: 0n, write1h: 0n, output: 0n },
     priceVersion: 'now@0',
-    unpricedReason: null,
     startedAtMs: day * dayMs + dayMs / 2,
-    firstByteMs: null,
-    firstReasoningMs: null,
-    firstTextMs: null,
     endMs: 1,
     bytesIn: 1,
     bytesOut: 1,
-    prefixKeptBytes: null,
-    prefixTotalBytes: null,
-    prefixBreakCause: null,
-    translation: null,
-    attempts: 1,
-    tags: {},
-  }
+  })
 }
 
 interface Line {

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { unknownUsage } from '@portolan/meter'
-import type { LedgerRow } from '@portolan/store'
+import { plainRow, type LedgerRow } from '@portolan/store'
 import { openDataDirectory } from '../data-directory.ts'
 import { run } from '../main.ts'
 
@@ -15,11 +15,9 @@ after(() => rmSync(directory, { recursive: true, force: true }))
 const startedAtMs = Date.UTC(2026, 10, 20, 12)
 
 function row(requestId: string, changes: Partial<LedgerRow> = {}): LedgerRow {
-  return {
+  return plainRow({
     requestId,
     keyId: 'key_a',
-    team: null,
-    tag: null,
     sessionId: 'ses_1',
     door: 'chat',
     path: '/v1/chat/completions',
@@ -27,12 +25,7 @@ function row(requestId: string, changes: Partial<LedgerRow> = {}): LedgerRow {
     upstreamProtocol: 'messages',
     modelAsked: 'claude-opus-4-7',
     modelSent: 'claude-opus-4-7',
-    modelServed: null,
-    upstreamRequestId: null,
-    stream: false,
-    status: 'ok',
     httpStatus: 200,
-    errorCode: null,
     usage: {
       ...unknownUsage,
       inputTokens: 1_000_000,
@@ -48,22 +41,12 @@ function row(requestId: string, changes: Partial<LedgerRow> = {}): LedgerRow {
     costNanos: 1_575_000_000n,
     tierNanos: { miss: 500_000_000n, hit: 450_000_000n, write5m: 0n, write1h: 0n, output: 625_000_000n },
     priceVersion: 'anthropic/claude-opus-4-7/USD/2026-04-16@0',
-    unpricedReason: null,
     startedAtMs,
-    firstByteMs: null,
-    firstReasoningMs: null,
-    firstTextMs: null,
     endMs: 1,
     bytesIn: 4_000_000,
     bytesOut: 1,
-    prefixKeptBytes: null,
-    prefixTotalBytes: null,
-    prefixBreakCause: null,
-    translation: null,
-    attempts: 1,
-    tags: {},
     ...changes,
-  }
+  })
 }
 
 before(() => {

@@ -4,7 +4,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, it } from 'node:test'
-import { openSqliteStore, readCsv, type LedgerRow } from '@portolan/store'
+import { openSqliteStore, plainRow, readCsv, type LedgerRow } from '@portolan/store'
 import { run } from '../main.ts'
 import { focusColumns } from './usage-focus.ts'
 import { shares } from './usage-reconcile.ts'
@@ -30,7 +30,7 @@ function row(index: number, changes: Partial<LedgerRow> = {}): LedgerRow {
     write1h: 0n,
     output: BigInt(output) * 1981n,
   }
-  return {
+  return plainRow({
     requestId: `req_${index}`,
     keyId: `key_${index % 2}`,
     team: index % 2 === 0 ? 'red' : null,
@@ -43,11 +43,8 @@ function row(index: number, changes: Partial<LedgerRow> = {}): LedgerRow {
     modelAsked: 'm',
     modelSent: 'm',
     modelServed: 'm',
-    upstreamRequestId: null,
     stream: true,
-    status: 'ok',
     httpStatus: 200,
-    errorCode: null,
     usage: {
       inputTokens: hit + miss,
       hitTokens: hit,
@@ -64,22 +61,14 @@ function row(index: number, changes: Partial<LedgerRow> = {}): LedgerRow {
     costNanos: tierNanos.miss + tierNanos.hit + tierNanos.output,
     tierNanos,
     priceVersion: 'a/b/USD/c',
-    unpricedReason: null,
     startedAtMs: octoberMs + index * 5 * hourMs,
     firstByteMs: 1,
-    firstReasoningMs: null,
     firstTextMs: 2,
     endMs: 3,
     bytesIn: 1,
     bytesOut: 1,
-    prefixKeptBytes: null,
-    prefixTotalBytes: null,
-    prefixBreakCause: null,
-    translation: null,
-    attempts: 1,
-    tags: {},
     ...changes,
-  }
+  })
 }
 
 const rows = Array.from({ length: 40 }, (_, index) => row(index))

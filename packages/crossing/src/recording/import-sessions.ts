@@ -1,6 +1,5 @@
 /** Traffic that somebody else wrote down, made into a recording like one of our own. */
-import { unknownUsage, type UsageRecord } from '@portolan/meter'
-import type { LedgerRow } from '@portolan/store'
+import { plainRow, type LedgerRow } from '@portolan/store'
 import type { CanonicalRequest, CanonicalResponse } from '@portolan/wire'
 import { CrossingError } from '../errors.ts'
 import type { Recording } from '../records/index.ts'
@@ -68,10 +67,15 @@ function captured(
   index: number,
   nowMs: number,
 ): CapturedExchange {
-  const usage: UsageRecord = row.usage ?? unknownUsage
   return {
     recordingId,
-    row: { ...unknownRow, requestId: `import_${index}`, startedAtMs: nowMs, modelAsked: request.model, ...row, usage },
+    row: plainRow({
+      requestId: `import_${index}`,
+      keyId: 'imported',
+      startedAtMs: nowMs,
+      modelAsked: request.model,
+      ...row,
+    }),
     atMost: null,
     door: request.from,
     messagesVersion: '2023-06-01',
@@ -80,43 +84,4 @@ function captured(
     answer: response === null ? null : { kind: 'canonical', response },
     clientSession: session === null ? null : { evidence: 'import', name: session },
   }
-}
-
-const unknownRow: LedgerRow = {
-  requestId: '',
-  keyId: 'imported',
-  sessionId: null,
-  door: null,
-  path: '',
-  upstream: null,
-  upstreamProtocol: null,
-  modelAsked: null,
-  modelSent: null,
-  modelServed: null,
-  upstreamRequestId: null,
-  stream: false,
-  status: 'ok',
-  httpStatus: null,
-  errorCode: null,
-  usage: unknownUsage,
-  currency: null,
-  costNanos: null,
-  tierNanos: null,
-  priceVersion: null,
-  unpricedReason: null,
-  startedAtMs: 0,
-  firstByteMs: null,
-  firstReasoningMs: null,
-  firstTextMs: null,
-  endMs: null,
-  bytesIn: 0,
-  bytesOut: 0,
-  prefixKeptBytes: null,
-  prefixTotalBytes: null,
-  prefixBreakCause: null,
-  translation: null,
-  attempts: 1,
-  tags: {},
-  team: null,
-  tag: null,
 }

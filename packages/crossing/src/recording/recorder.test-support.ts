@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createSealer } from '@portolan/wire'
 import { unknownUsage } from '@portolan/meter'
-import type { LedgerRow } from '@portolan/store'
+import { plainRow, type LedgerRow } from '@portolan/store'
 import type { Recording } from '../records/index.ts'
 import type { CapturedExchange } from './captured.ts'
 import { databaseName, RecordingLibrary, type NewRecording } from './library.ts'
@@ -96,10 +96,9 @@ export function chatAnswer(message: Record<string, unknown>): string {
   })
 }
 
-export const emptyRow: LedgerRow = {
+export const emptyRow = plainRow({
   requestId: 'req',
   keyId: 'key_a',
-  sessionId: null,
   door: 'chat',
   path: '/v1/chat/completions',
   upstream: 'supplier',
@@ -107,11 +106,7 @@ export const emptyRow: LedgerRow = {
   modelAsked: 'model-a',
   modelSent: 'model-a',
   modelServed: 'model-a',
-  upstreamRequestId: null,
-  stream: false,
-  status: 'ok',
   httpStatus: 200,
-  errorCode: null,
   usage: {
     ...unknownUsage,
     inputTokens: 100,
@@ -125,22 +120,9 @@ export const emptyRow: LedgerRow = {
   },
   currency: 'USD',
   costNanos: 1_234_567n,
-  tierNanos: null,
   priceVersion: 'test/1',
-  unpricedReason: null,
   startedAtMs: startMs,
   firstByteMs: 10,
-  firstReasoningMs: null,
   firstTextMs: 12,
   endMs: 20,
-  bytesIn: 0,
-  bytesOut: 0,
-  prefixKeptBytes: null,
-  prefixTotalBytes: null,
-  prefixBreakCause: null,
-  translation: null,
-  attempts: 1,
-  tags: {},
-  team: null,
-  tag: null,
-}
+})
