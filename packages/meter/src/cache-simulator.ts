@@ -68,7 +68,8 @@ const markLifetimeMs = { '5m': 300_000, '1h': 3_600_000 } as const
 
 /** One step of a prompt: everything up to and including one segment. */
 interface Prefix {
-  readonly children: Map<string, Prefix>
+  /** Null: nothing went on from here; most prefixes are ends, and an empty map is larger than all the rest. */
+  children: Map<string, Prefix> | null
   /** Kept until this instant; -Infinity: not kept. */
   expiresAtMs: number
   lifetimeMs: number
@@ -77,24 +78,42 @@ interface Prefix {
 }
 
 /**
- * One usage record for each request, in the order given.
- *
- * @throws {RangeError} when instants go backwards: a cache cannot be simulated out of order.
+ * A cache that is asked one request after the other, so that a timeline need not be held whole. What it remembers grows
+ * with the distinct segments it has seen (some 150 bytes each), because a rule may keep them without end.
  */
-export function simulateCache(rule: CacheRule, timeline: readonly TimelineRequest[]): readonly UsageRecord[] {
-  const scopes = new Map<string, Prefix>()
-  let last = -Infinity
-  return timeline.map((request) => {
-    if (request.atMs < last) throw new RangeError(`A request at ${request.atMs} follows one at ${last}.`)
-    last = request.atMs
-    let root = scopes.get(request.scope)
+export class CacheSimulator {
+  readonly #rule: CacheRule
+  readonly #scopes = new Map<string, Prefix>()
+  #lastMs = -Infinity
+
+  constructor(rule: CacheRule) {
+    this.#rule = rule
+  }
+
+  /** @throws {RangeError} when instants go backwards: a cache cannot be simulated out of order. */
+  next(request: TimelineRequest): UsageRecord {
+    if (request.atMs < this.#lastMs)
+      throw new RangeError(`A request at ${request.atMs} follows one at ${this.#lastMs}.`)
+    this.#lastMs = request.atMs
+    let root = this.#scopes.get(request.scope)
     if (root === undefined) {
       root = newPrefix()
-      scopes.set(request.scope, root)
+      this.#scopes.set(request.scope, root)
     }
+    const rule = this.#rule
     if (rule.kind === 'units') return units(rule, root, request)
     return rule.kind === 'automatic' ? automatic(rule, root, request) : marked(rule, root, request)
-  })
+  }
+}
+
+/**
+ * One usage record for each request, in the order given.
+ *
+ * @throws {RangeError} when instants go backwards.
+ */
+export function simulateCache(rule: CacheRule, timeline: readonly TimelineRequest[]): readonly UsageRecord[] {
+  const cache = new CacheSimulator(rule)
+  return timeline.map((request) => cache.next(request))
 }
 
 function automatic(rule: AutomaticCacheRule, root: Prefix, request: TimelineRequest): UsageRecord {
@@ -195,14 +214,15 @@ function marked(rule: MarkedCacheRule, root: Prefix, request: TimelineRequest): 
 }
 
 function newPrefix(): Prefix {
-  return { children: new Map(), expiresAtMs: -Infinity, lifetimeMs: 0, unitUntilMs: -Infinity }
+  return { children: null, expiresAtMs: -Infinity, lifetimeMs: 0, unitUntilMs: -Infinity }
 }
 
 function childOf(prefix: Prefix, id: string): Prefix {
-  let child = prefix.children.get(id)
+  const children = (prefix.children ??= new Map())
+  let child = children.get(id)
   if (child === undefined) {
     child = newPrefix()
-    prefix.children.set(id, child)
+    children.set(id, child)
   }
   return child
 }

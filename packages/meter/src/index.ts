@@ -1,5 +1,6 @@
 /** Public surface of `meter`. */
 export {
+  CacheSimulator,
   simulateCache,
   type AutomaticCacheRule,
   type CacheRule,

@@ -324,9 +324,10 @@ function undecided(plan: Plan, dataset: Dataset, library: RecordingLibrary, load
 /** Upstreams that answered every one of these cases: what they were not sent is new to them. */
 export function processorsOf(dataset: Dataset, library: RecordingLibrary): string[] {
   let shared: readonly string[] | null = null
-  for (const sessionId of new Set(dataset.cases.map((each) => each.sessionId))) {
-    const asked = new Set(dataset.cases.flatMap((each) => (each.sessionId === sessionId ? [each.seq] : [])))
-    for (const { seq, upstream } of library.exchanges(sessionId)) {
+  const bySession = Map.groupBy(dataset.cases, (each) => each.sessionId)
+  for (const [sessionId, cases] of bySession) {
+    const asked = new Set(cases.map((each) => each.seq))
+    for (const { seq, upstream } of library.figures(sessionId)) {
       if (!asked.has(seq)) continue
       const own = upstream === null ? [] : [upstream]
       shared = shared === null ? own : shared.filter((name) => own.includes(name))

@@ -8,6 +8,7 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import {
   AttemptJournal,
   buildReport,
+  byArrival,
   parseReport,
   renderHtml,
   renderJson,
@@ -52,15 +53,19 @@ export function makeReport(file: string, options: CommonOptions): Promise<void> 
     const library = openLibrary(loaded, path, true)
     const journal = new AttemptJournal(journalFile, plan.hash, attemptsKey(loaded, path))
     try {
-      const exchanges = recordedOf(dataset, library)
+      const sessions = new Set(dataset.cases.map(({ sessionId }) => sessionId))
       const report = buildReport({
         plan,
         dataset,
         runs: readRuns(file, plan) ?? [],
-        attempts: [...journal.attempts],
+        attempts: journal.attempts,
         recordings: dataset.recordingIds.map((id) => library.recording(id)),
-        window: windowOf(dataset, exchanges),
-        pricing: { book: readPriceBook(loaded), arms: pricesOf(plan, loaded), exchanges },
+        window: windowOf(dataset, library),
+        pricing: {
+          book: readPriceBook(loaded),
+          arms: pricesOf(plan, loaded),
+          exchanges: recordedOf(sessions, library),
+        },
         budget: null,
         longContext: [],
         reproduce: `portolan report make ${file}`,
@@ -151,26 +156,30 @@ function keptSignatures(planFile: string, report: ReportData): ReportData {
   return reportHash(before) === reportHash(report) ? { ...report, signatures: before.signatures } : report
 }
 
-/** What the cost study needs of the recorded sessions; their words are let go one session at a time. */
-function recordedOf(dataset: Dataset, library: RecordingLibrary): Exchange[] {
-  const sessions = new Set(dataset.cases.map(({ sessionId }) => sessionId))
-  return [...sessions].flatMap((id) => library.exchanges(id).map((exchange) => ({ ...exchange, content: null })))
+/** What the cost study needs of the recorded sessions, by arrival; their words are let go one session at a time. */
+function recordedOf(sessions: Iterable<string>, library: RecordingLibrary): Iterable<Exchange> {
+  const wordless = (id: string): Exchange[] =>
+    library.exchanges(id).map((exchange) => ({ ...exchange, content: null, redactions: null }))
+  return byArrival(
+    Array.from(sessions, (id) => library.session(id)),
+    wordless,
+  )
 }
 
 function windowOf(
   dataset: Dataset,
-  exchanges: readonly Exchange[],
+  library: RecordingLibrary,
 ): { readonly firstAtMs: number; readonly lastAtMs: number } | null {
-  const asked = new Set(dataset.cases.map(({ sessionId, seq }) => `${sessionId} ${seq}`))
-  const times = exchanges
-    .filter(({ sessionId, seq }) => asked.has(`${sessionId} ${seq}`))
-    .map(({ startedAtMs }) => startedAtMs)
-  if (times.length === 0) return null
-  const ends = times.reduce(
-    ({ firstAtMs, lastAtMs }, at) => ({ firstAtMs: Math.min(firstAtMs, at), lastAtMs: Math.max(lastAtMs, at) }),
-    { firstAtMs: Infinity, lastAtMs: 0 },
-  )
-  return ends
+  let [firstAtMs, lastAtMs] = [Infinity, -Infinity]
+  for (const [sessionId, cases] of Map.groupBy(dataset.cases, (each) => each.sessionId)) {
+    const asked = new Set(cases.map(({ seq }) => seq))
+    for (const { seq, startedAtMs } of library.figures(sessionId)) {
+      if (!asked.has(seq)) continue
+      firstAtMs = Math.min(firstAtMs, startedAtMs)
+      lastAtMs = Math.max(lastAtMs, startedAtMs)
+    }
+  }
+  return lastAtMs === -Infinity ? null : { firstAtMs, lastAtMs }
 }
 
 function pricesOf(plan: Plan, loaded: LoadedConfig): Record<string, ArmPricing> {

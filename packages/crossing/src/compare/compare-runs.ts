@@ -11,8 +11,15 @@
  * Holm within their candidate and decide nothing.
  */
 import { hash } from 'node:crypto'
-import { canonicalJson, type Case, type Comparison, type Dataset, type Metric, type Plan } from '../records/index.ts'
-import type { Attempt } from '../records/index.ts'
+import {
+  canonicalJson,
+  type Attempt,
+  type Case,
+  type Comparison,
+  type Dataset,
+  type Metric,
+  type Plan,
+} from '../records/index.ts'
 import { criticalFailures, type MissingPolicy } from '../scoring/index.ts'
 import {
   agreementAgainstFloor,
@@ -25,7 +32,7 @@ import {
   type RatioEstimate,
 } from '../statistics/index.ts'
 import { ArmCases, countedCases, meanClockMs, meanCostNanos, passShare, scorerShare } from './arm-cases.ts'
-import type { CountedCases } from './arm-cases.ts'
+import type { CountedAttempt, CountedCases } from './arm-cases.ts'
 
 /** Name of the incumbent asked again, as runs and attempts carry it. */
 export const floorArm = 'aa'
@@ -63,6 +70,8 @@ export interface RunComparison {
   readonly sensitivity: readonly SensitivityReading[]
   readonly notKnown: readonly NotKnown[]
   readonly counted: CountedCases
+  /** The attempts as they were counted. */
+  readonly arms: ArmCases
 }
 
 interface Scene {
@@ -71,7 +80,8 @@ interface Scene {
   readonly arms: ArmCases
 }
 
-export function compareRuns(plan: Plan, dataset: Dataset, attempts: readonly Attempt[]): RunComparison {
+/** @param attempts gone through once; none is kept */
+export function compareRuns(plan: Plan, dataset: Dataset, attempts: Iterable<Attempt>): RunComparison {
   const counted = countedCases(plan, dataset)
   const scene: Scene = { plan, counted, arms: new ArmCases(attempts, counted.cases) }
   const alphas = stepDown(scene)
@@ -108,7 +118,7 @@ export function compareRuns(plan: Plan, dataset: Dataset, attempts: readonly Att
     }
     verdicts.push(verdictOf(scene, candidate, gates, sensitivity))
   }
-  return { comparisons, verdicts, sensitivity, notKnown, counted }
+  return { comparisons, verdicts, sensitivity, notKnown, counted, arms: scene.arms }
 }
 
 // ------------------------------------------------------------------------------------------------ verdict
@@ -349,7 +359,7 @@ function bootstrap({ plan }: Scene): { seed: number; confidence: number } {
 function measured(
   { plan, counted, arms }: Scene,
   candidate: string,
-  read: (attempts: readonly Attempt[]) => number | null,
+  read: (attempts: readonly CountedAttempt[]) => number | null,
 ): PairedMeasure[] {
   return paired(counted.cases, (test) => [
     read(arms.of(candidate, test.id)),

@@ -10,19 +10,19 @@
  */
 import {
   cacheRuleOf,
+  CacheSimulator,
   costOf,
   isUnpriced,
   priceOfRecord,
   priceTimeline,
-  simulateCache,
   type Price,
   type PriceBook,
   type PriceRecord,
   type UsageRecord,
 } from '@portolan/meter'
-import type { Attempt, Case, Exchange } from '../records/index.ts'
-import { timelineOf } from '../recording/timeline.ts'
-import type { ArmCases } from './arm-cases.ts'
+import type { Case, Exchange } from '../records/index.ts'
+import { timedExchange } from '../recording/timeline.ts'
+import type { ArmCases, CountedAttempt } from './arm-cases.ts'
 
 /** Whose price list an arm is billed by. */
 export interface ArmPricing {
@@ -35,8 +35,11 @@ export interface Pricing {
   readonly book: PriceBook
   /** By arm name; an arm that is missing is not priced. */
   readonly arms: Readonly<Record<string, ArmPricing>>
-  /** What was recorded, for the steady reading; null: not at hand, e.g. a recording without prompt shapes. */
-  readonly exchanges: readonly Exchange[] | null
+  /**
+   * What was recorded, by arrival, for the steady reading; gone through once for each report. Null: not at hand, e.g. a
+   * recording without prompt shapes.
+   */
+  readonly exchanges: Iterable<Exchange> | null
 }
 
 /** `charged`: what was billed on the day. `list`: the list price that a promotion of that day suspends. */
@@ -88,11 +91,16 @@ export interface CostQuestion {
   readonly pricing: Pricing | null
 }
 
-export function costTable(question: CostQuestion, scenario: CostScenario): CostTable {
+/** @param steady the same for all scenarios, and worth making once */
+export function costTable(
+  question: CostQuestion,
+  scenario: CostScenario,
+  steady: SteadyHits = steadyHits(question),
+): CostTable {
   const { arms, cases, incumbent, candidates } = question
   const names = [incumbent, ...candidates.filter((name) => arms.has(name))]
   const common = cases.filter(({ id }) => names.every((name) => arms.of(name, id).length > 0))
-  const read = names.map((name) => armCost(question, name, common, scenario))
+  const read = names.map((name) => armCost(question, name, common, scenario, steady))
   const then = read[0]!
   const against = then.cost.steady.nanos === null ? 'observed' : 'steady'
   const target = then.cost.steady.nanos ?? then.cost.repriced.nanos
@@ -128,6 +136,7 @@ function armCost(
   arm: string,
   common: readonly Case[],
   scenario: CostScenario,
+  steadyHitsOf: SteadyHits,
 ): { cost: ArmCost; warmNanos: bigint | null } {
   const { arms, pricing } = question
   const observed = observedOf(common.map(({ id }) => arms.of(arm, id)))
@@ -171,7 +180,7 @@ function armCost(
     }
     return { nanos: total, why: null }
   }
-  const hits = steadyHits(pricing, named)
+  const hits = steadyHitsOf.get(arm) ?? null
   const steady: Amount =
     hits === null
       ? { nanos: null, why: 'The recorded prompts or the cache rule of the vendor are not at hand.' }
@@ -199,7 +208,7 @@ function armCost(
   }
 }
 
-function observedOf(cases: readonly (readonly Attempt[])[]): Amount {
+function observedOf(cases: readonly (readonly CountedAttempt[])[]): Amount {
   let [total, unknown] = [0n, 0]
   for (const attempts of cases) {
     let nanos = 0n
@@ -213,8 +222,8 @@ function observedOf(cases: readonly (readonly Attempt[])[]): Amount {
 }
 
 /** Attempts without an answer were not billed by tokens; their usage is not known and not guessed. */
-function usagesOf(attempts: readonly Attempt[]): UsageRecord[] {
-  return attempts.flatMap(({ turns }) => turns.filter(({ response }) => response !== null).map(({ usage }) => usage))
+function usagesOf(attempts: readonly CountedAttempt[]): UsageRecord[] {
+  return attempts.flatMap(({ turns }) => turns.filter(({ answered }) => answered).map(({ usage }) => usage))
 }
 
 function hitShareOf(usages: readonly UsageRecord[]): number | null {
@@ -278,20 +287,30 @@ function priceOf(record: PriceRecord, { model }: ArmPricing, usage: UsageRecord,
   return isUnpriced(price) ? null : price
 }
 
-/** Hit share of every recorded exchange under the vendor's own rule, by session and place in it. */
-function steadyHits({ book, exchanges }: Pricing, { vendor, model }: ArmPricing): ReadonlyMap<string, number> | null {
-  const rule = cacheRuleOf(book, vendor, model)
-  if (rule === null || exchanges === null || exchanges.length === 0) return null
-  const timeline = timelineOf(exchanges, ({ recordingId }) => recordingId)
-  const usages = simulateCache(
-    rule,
-    timeline.map(({ request }) => request),
-  )
-  return new Map(
-    timeline.map(({ exchange }, index) => {
-      const { hitTokens, inputTokens } = usages[index]!
+/** By arm: hit share of every recorded exchange under the vendor's own rule, by session and place in it. */
+export type SteadyHits = ReadonlyMap<string, ReadonlyMap<string, number>>
+
+/** One pass over what was recorded, for all arms. An arm without a rule, or without a timeline, is not in it. */
+export function steadyHits({ incumbent, candidates, pricing }: CostQuestion): SteadyHits {
+  const caches = [incumbent, ...candidates].flatMap((arm) => {
+    const named = pricing?.arms[arm]
+    const rule = pricing && named ? cacheRuleOf(pricing.book, named.vendor, named.model) : null
+    return rule === null ? [] : [{ arm, cache: new CacheSimulator(rule), shares: new Map<string, number>() }]
+  })
+  if (pricing === null || pricing.exchanges === null || caches.length === 0) return new Map()
+  let recorded = false
+  let lastMs = -Infinity
+  for (const exchange of pricing.exchanges) {
+    recorded = true
+    const request = timedExchange(exchange, exchange.recordingId)
+    if (request === null) continue
+    // A session's clock may stand a moment behind that of the one before.
+    lastMs = Math.max(lastMs, request.atMs)
+    for (const { cache, shares } of caches) {
+      const { hitTokens, inputTokens } = cache.next({ ...request, atMs: lastMs })
       const share = hitTokens === null || !inputTokens ? 0 : hitTokens / inputTokens
-      return [`${exchange.sessionId}\0${exchange.seq}`, share]
-    }),
-  )
+      shares.set(`${exchange.sessionId}\0${exchange.seq}`, share)
+    }
+  }
+  return new Map(recorded ? caches.map(({ arm, shares }) => [arm, shares]) : [])
 }

@@ -1,5 +1,13 @@
 /** Comparison: attempts of several arms on the same cases, and what they show. */
-export { countedCases, type CountedCases, type ExcludedCase } from './arm-cases.ts'
+export {
+  ArmCases,
+  countedCases,
+  type CountedAttempt,
+  type CountedCases,
+  type CountedTurn,
+  type CountedVerdict,
+  type ExcludedCase,
+} from './arm-cases.ts'
 export {
   compareRuns,
   floorArm,
@@ -12,6 +20,7 @@ export {
 export {
   costTable,
   scenariosOf,
+  steadyHits,
   type Amount,
   type ArmCost,
   type ArmPricing,
@@ -20,4 +29,5 @@ export {
   type CostTable,
   type PriceBasis,
   type Pricing,
+  type SteadyHits,
 } from './cost-readings.ts'

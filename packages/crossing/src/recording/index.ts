@@ -12,5 +12,5 @@ export {
 export { LiveRecorder, type LiveRecorderOptions } from './live-recorder.ts'
 export { promptShape } from './prompt-shape.ts'
 export { isFieldPath, type FieldRule, type RedactionRules } from './redaction/redactor.ts'
-export { timelineOf, type TimedExchange } from './timeline.ts'
+export { byArrival, timelineOf, type TimedExchange } from './timeline.ts'
 export { Vault } from './vault.ts'

@@ -189,6 +189,23 @@ export class RecordingLibrary {
     }
   }
 
+  /** The same without what would have to be decrypted: prompt, content and redactions are null. */
+  figures(sessionId: string): readonly Exchange[] {
+    const row = this.#sessionRow(sessionId)
+    const recordingId = String(row['recording_id'])
+    return this.#database
+      .all('SELECT seq, figures FROM exchanges WHERE session = ? ORDER BY seq', Number(row['number']))
+      .map((stored) => ({
+        recordingId,
+        sessionId,
+        seq: Number(stored['seq']),
+        ...readFigures(String(stored['figures'])),
+        prompt: null,
+        content: null,
+        redactions: null,
+      }))
+  }
+
   toolEvents(sessionId: string): readonly ToolEvent[] {
     return toolEventsOf(sessionId, this.exchanges(sessionId))
   }

@@ -4,9 +4,17 @@
  */
 import { requireFrozen } from '../plan/index.ts'
 import { CrossingError } from '../errors.ts'
-import { ArmCases, meanClockMs, passShare, type ClockName } from '../compare/arm-cases.ts'
-import { compareRuns, costTable, floorArm, scenariosOf, type CostTable, type Pricing } from '../compare/index.ts'
-import type { Attempt, Case, Comparison, Dataset, Plan, Recording, Run } from '../records/index.ts'
+import { meanClockMs, passShare, type ArmCases, type ClockName, type CountedAttempt } from '../compare/arm-cases.ts'
+import {
+  compareRuns,
+  costTable,
+  floorArm,
+  scenariosOf,
+  steadyHits,
+  type CostTable,
+  type Pricing,
+} from '../compare/index.ts'
+import type { Attempt, Case, Comparison, Dataset, Plan, Recording, Run, Verdict } from '../records/index.ts'
 import { callsOf, criticalFailures, visibleText } from '../scoring/index.ts'
 import { wilsonInterval } from '../statistics/index.ts'
 import type { ArmFigures, CandidateReport, CaseRow, ReportCosts, ReportData } from './report-data.ts'
@@ -15,7 +23,8 @@ export interface ReportInput {
   readonly plan: Plan
   readonly dataset: Dataset
   readonly runs: readonly Run[]
-  readonly attempts: readonly Attempt[]
+  /** Gone through twice, one at a time: once for the figures, once for the words of what failed. */
+  readonly attempts: Iterable<Attempt>
   readonly recordings: readonly Pick<Recording, 'id' | 'level' | 'counts'>[]
   /** First and last recorded request among the cases; null: not known. */
   readonly window: { readonly firstAtMs: number; readonly lastAtMs: number } | null
@@ -34,6 +43,9 @@ export interface ReportInput {
 /** Longer answers are cut in the report; the store keeps them whole. */
 const mostAnswerCharacters = 4000
 const mostEvidenceCharacters = 2000
+/** Of each candidate and each list, worst first, so many are shown with their words; of the others the ids are listed. */
+const mostInWords = 1000
+const notPrinted = `Not printed: the report shows the words of ${mostInWords} cases of a list. The attempts keep all.`
 
 /** @throws {CrossingError} CROSSING_BAD_PLAN for a draft or changed plan, CROSSING_CONFLICT for another plan's data. */
 export function buildReport(input: ReportInput): ReportData {
@@ -45,8 +57,7 @@ export function buildReport(input: ReportInput): ReportData {
     if (planHash !== plan.hash)
       throw new CrossingError('CROSSING_CONFLICT', `Run ${id} was made under plan ${planHash}, not ${plan.hash}.`)
   const read = compareRuns(plan, dataset, attempts)
-  const { counted } = read
-  const arms = new ArmCases(attempts, counted.cases)
+  const { counted, arms } = read
   const question = {
     arms,
     cases: counted.cases,
@@ -54,8 +65,17 @@ export function buildReport(input: ReportInput): ReportData {
     candidates: plan.candidates.map(({ name }) => name),
     pricing,
   }
-  const costs = scenariosOf(plan.prices, pricing).map((scenario) => costTable(question, scenario))
+  const steady = steadyHits(question)
+  const costs = scenariosOf(plan.prices, pricing).map((scenario) => costTable(question, scenario, steady))
   const names = [plan.incumbent.name, ...question.candidates, ...(arms.has(floorArm) ? [floorArm] : [])]
+  const failures = question.candidates.flatMap((name) => failuresOf(name, plan.incumbent.name, arms, counted.cases))
+  const criticals = new Map(question.candidates.map((name) => [name, criticalOf(arms.all(name))]))
+  const unscored = names.flatMap((arm) => unscoredOf(arm, arms))
+  const words = readWords(attempts, [
+    ...failures.flatMap(({ mine, theirs, inWords }) => (inWords ? [mine, theirs] : [])),
+    ...[...criticals.values()].flatMap((list) => list.slice(0, mostInWords)),
+    ...names.flatMap((name) => unscored.filter(({ arm }) => arm === name).slice(0, mostInWords)),
+  ])
   return wellFormed({
     portolanReport: 1,
     plan: {
@@ -113,22 +133,17 @@ export function buildReport(input: ReportInput): ReportData {
         notKnown: read.notKnown
           .filter(({ candidate }) => candidate === arm.name)
           .map(({ metric, why }) => ({ metric, why })),
-        criticalFailures: arms.all(arm.name).flatMap(({ caseId, replicate, verdicts }) =>
-          criticalFailures(verdicts).map(({ scorer, evidence }) => ({
-            caseId,
-            replicate,
-            scorer,
-            evidence: evidenceText(evidence),
-          })),
-        ),
+        criticalFailures: criticals
+          .get(arm.name)!
+          .flatMap((attempt) => words(attempt)?.critical ?? criticalWithoutWords(attempt)),
         budget: budgetOf(input, costs[0]!, arm.name, cost),
       }
     }),
     arms: names.map((name) => armFigures(name, arms, counted.cases, input.runs)),
     costs: costs.map(plainCosts),
     longContext: input.longContext.map((row) => ({ ...row })),
-    cases: question.candidates.flatMap((name) => caseRows(name, plan.incumbent.name, arms, counted.cases)),
-    unscored: names.flatMap((arm) => unscoredRows(arm, arms)),
+    cases: failures.map((failure) => caseRow(failure, plan.incumbent.name, words)),
+    unscored: unscored.map((attempt) => unscoredRow(attempt, words)),
     excluded: counted.excluded.map((row) => ({ ...row })),
     unreadRules: [...counted.unreadRules],
     reproduce: input.reproduce,
@@ -182,7 +197,7 @@ function quantileOf(sorted: readonly number[], q: number): number | null {
   return Number.isInteger(place) ? (sorted[at]! + (sorted[at + 1] ?? sorted[at]!)) / 2 : sorted[at]!
 }
 
-function scorerRows(attempts: readonly Attempt[]): ArmFigures['scorers'] {
+function scorerRows(attempts: readonly CountedAttempt[]): ArmFigures['scorers'] {
   const rows = new Map<string, { versions: Set<string>; pass: number; fail: number; unscored: number }>()
   for (const { scorer, version, outcome } of attempts.flatMap(({ verdicts }) => verdicts)) {
     const row = rows.get(scorer) ?? { versions: new Set<string>(), pass: 0, fail: 0, unscored: 0 }
@@ -220,17 +235,28 @@ function settingsOf(runs: readonly Run[]): ArmFigures['settings'] {
 
 // -------------------------------------------------------------------------------------------------- cases
 
-/** Every case that either arm failed: what the difference is made of. */
-function caseRows(candidate: string, incumbent: string, arms: ArmCases, cases: readonly Case[]): CaseRow[] {
+interface Failure {
+  readonly candidate: string
+  readonly test: Case
+  readonly kind: CaseRow['kind']
+  readonly critical: boolean
+  readonly failed: boolean
+  /** The replicates to show: the first that did not pass, else the first. */
+  readonly mine: CountedAttempt | undefined
+  readonly theirs: CountedAttempt | undefined
+  readonly inWords: boolean
+}
+
+/** Every case that either arm failed: what the difference is made of. Worst first. */
+function failuresOf(candidate: string, incumbent: string, arms: ArmCases, cases: readonly Case[]): Failure[] {
   const order = { regressed: 0, 'both-failed': 1, improved: 2 }
   return cases
-    .flatMap((test): CaseRow[] => {
+    .flatMap((test): Failure[] => {
       const [mine, theirs] = [arms.of(candidate, test.id), arms.of(incumbent, test.id)]
       const [share, oldShare] = [passShare(mine, 'left-out', 'candidate'), passShare(theirs, 'left-out', 'incumbent')]
       const failed = share !== null && share < 1
       const oldFailed = oldShare !== null && oldShare < 1
       if (!failed && !oldFailed) return []
-      const shown = worstOf(mine)
       const kind = !failed
         ? 'improved'
         : oldShare !== null && share < oldShare
@@ -238,34 +264,89 @@ function caseRows(candidate: string, incumbent: string, arms: ArmCases, cases: r
           : oldFailed
             ? 'both-failed'
             : 'regressed'
-      return [
-        {
-          candidate,
-          caseId: test.id,
-          sessionId: test.sessionId,
-          kind,
-          critical: mine.some(({ verdicts }) => criticalFailures(verdicts).length > 0),
-          tags: [...test.tags],
-          why: failed ? whyOf(shown) : whyOf(worstOf(theirs)).map((why) => `${incumbent}: ${why}`),
-          incumbentAnswer: answerOf(worstOf(theirs)),
-          candidateAnswer: answerOf(shown),
-        },
-      ]
+      const critical = criticalOf(mine).length > 0
+      return [{ candidate, test, kind, critical, failed, mine: worstOf(mine), theirs: worstOf(theirs), inWords: false }]
     })
     .sort(
       (a, b) =>
-        Number(b.critical) - Number(a.critical) || order[a.kind] - order[b.kind] || (a.caseId < b.caseId ? -1 : 1),
+        Number(b.critical) - Number(a.critical) || order[a.kind] - order[b.kind] || (a.test.id < b.test.id ? -1 : 1),
     )
+    .map((failure, place) => ({ ...failure, inWords: place < mostInWords }))
 }
 
-/** The replicate to show: the first that did not pass, else the first. */
-function worstOf(attempts: readonly Attempt[]): Attempt | undefined {
+function caseRow(
+  { candidate, test, kind, critical, failed, ...shown }: Failure,
+  incumbent: string,
+  words: Words,
+): CaseRow {
+  const [mine, theirs] = [words(shown.mine), words(shown.theirs)]
+  const why = failed ? mine?.why : theirs?.why.map((each) => `${incumbent}: ${each}`)
+  const without = (attempt: CountedAttempt | undefined): CaseRow['candidateAnswer'] =>
+    attempt === undefined ? null : { outcome: attempt.outcome, text: '' }
+  return {
+    candidate,
+    caseId: test.id,
+    sessionId: test.sessionId,
+    kind,
+    critical,
+    tags: [...test.tags],
+    why: shown.inWords ? (why ?? []) : [notPrinted],
+    incumbentAnswer: theirs?.answer ?? without(shown.theirs),
+    candidateAnswer: mine?.answer ?? without(shown.mine),
+  }
+}
+
+function worstOf(attempts: readonly CountedAttempt[]): CountedAttempt | undefined {
   return attempts.find(({ outcome }) => outcome === 'fail' || outcome === 'error') ?? attempts[0]
 }
 
-function whyOf(attempt: Attempt | undefined): string[] {
-  if (!attempt) return []
-  const { reason, divergence, verdicts } = attempt
+function criticalOf(attempts: readonly CountedAttempt[]): CountedAttempt[] {
+  return attempts.filter(({ verdicts }) => criticalFailures(verdicts).length > 0)
+}
+
+function criticalWithoutWords({ caseId, replicate, verdicts }: CountedAttempt): CandidateReport['criticalFailures'] {
+  return criticalFailures(verdicts).map(({ scorer }) => ({ caseId, replicate, scorer, evidence: notPrinted }))
+}
+
+// -------------------------------------------------------------------------------------------------- words
+
+/** What the report says of an attempt in words. */
+interface AttemptWords {
+  readonly why: string[]
+  readonly answer: NonNullable<CaseRow['candidateAnswer']>
+  readonly critical: CandidateReport['criticalFailures']
+  readonly unscored: { readonly code: string; readonly message: string }
+}
+
+type Words = (attempt: CountedAttempt | undefined) => AttemptWords | undefined
+
+/** A second pass, which keeps the words of these attempts only. */
+function readWords(attempts: Iterable<Attempt>, wanted: readonly (CountedAttempt | undefined)[]): Words {
+  const keyOf = ({ arm, replicate, caseId }: Pick<Attempt, 'arm' | 'replicate' | 'caseId'>): string =>
+    `${arm}\0${replicate}\0${caseId}`
+  const keys = new Set(wanted.flatMap((attempt) => (attempt ? [keyOf(attempt)] : [])))
+  const words = new Map<string, AttemptWords>()
+  if (keys.size > 0)
+    for (const attempt of attempts) if (keys.has(keyOf(attempt))) words.set(keyOf(attempt), wordsOf(attempt))
+  return (attempt) => attempt && words.get(keyOf(attempt))
+}
+
+function wordsOf(attempt: Attempt): AttemptWords {
+  const { caseId, replicate, verdicts } = attempt
+  return {
+    why: whyOf(attempt),
+    answer: answerOf(attempt),
+    critical: criticalFailures(verdicts).map(({ scorer, evidence }) => ({
+      caseId,
+      replicate,
+      scorer,
+      evidence: evidenceText(evidence),
+    })),
+    unscored: whyUnscored(attempt),
+  }
+}
+
+function whyOf({ reason, divergence, verdicts }: Attempt): string[] {
   return [
     ...(reason ? [`${reason.code}: ${reason.message}`] : []),
     ...(divergence ? [`${divergence.kind} in turn ${divergence.turn + 1}: ${divergence.message}`] : []),
@@ -275,8 +356,7 @@ function whyOf(attempt: Attempt | undefined): string[] {
   ]
 }
 
-function answerOf(attempt: Attempt | undefined): CaseRow['candidateAnswer'] {
-  if (!attempt) return null
+function answerOf(attempt: Attempt): AttemptWords['answer'] {
   const said = attempt.turns.map(({ response, error }, turn) => {
     const head = attempt.turns.length > 1 ? `[turn ${turn + 1}] ` : ''
     if (response === null) return `${head}(no answer${error ? `: ${error.code}, ${error.message}` : ''})`
@@ -297,23 +377,36 @@ function cut(text: string, most: number): string {
     : `${whole.slice(0, most).toWellFormed()} [... ${whole.length - most} more characters]`
 }
 
-function unscoredRows(arm: string, arms: ArmCases): ReportData['unscored'] {
+function unscoredOf(arm: string, arms: ArmCases): CountedAttempt[] {
   return arms
     .all(arm)
     .filter(({ outcome }) => outcome === 'unscored')
-    .map(({ caseId, reason, verdicts }) => {
-      const open = verdicts.find(({ outcome, severity }) => outcome === 'unscored' && severity !== 'minor')
-      return {
-        arm,
-        caseId,
-        code: reason?.code ?? open?.scorer ?? 'no-check',
-        message: cut(
-          reason?.message ?? (open ? evidenceText(open.evidence) : 'No check decides this case.'),
-          mostEvidenceCharacters,
-        ),
-      }
-    })
     .sort((a, b) => (a.caseId < b.caseId ? -1 : 1))
+}
+
+function unscoredRow(attempt: CountedAttempt, words: Words): ReportData['unscored'][number] {
+  const { arm, caseId, verdicts } = attempt
+  const open = verdicts.find(isOpen)
+  return {
+    arm,
+    caseId,
+    ...(words(attempt)?.unscored ?? { code: open?.scorer ?? 'not-printed', message: notPrinted }),
+  }
+}
+
+function whyUnscored({ reason, verdicts }: Attempt): AttemptWords['unscored'] {
+  const open = verdicts.find(isOpen)
+  return {
+    code: reason?.code ?? open?.scorer ?? 'no-check',
+    message: cut(
+      reason?.message ?? (open ? evidenceText(open.evidence) : 'No check decides this case.'),
+      mostEvidenceCharacters,
+    ),
+  }
+}
+
+function isOpen({ outcome, severity }: Pick<Verdict, 'outcome' | 'severity'>): boolean {
+  return outcome === 'unscored' && severity !== 'minor'
 }
 
 // ------------------------------------------------------------------------------------------------- money

@@ -37,7 +37,7 @@ export function caseOutcome(verdicts: readonly Verdict[]): Exclude<Outcome, 'err
 }
 
 /** Failures that no average can outweigh: one is too many, and each is listed by id in the report. */
-export function criticalFailures(verdicts: readonly Verdict[]): Verdict[] {
+export function criticalFailures<T extends Pick<Verdict, 'severity' | 'outcome'>>(verdicts: readonly T[]): T[] {
   return verdicts.filter(({ severity, outcome }) => severity === 'critical' && outcome === 'fail')
 }
 
