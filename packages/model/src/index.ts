@@ -28,6 +28,7 @@ export {
 } from './checkpoint/tensor-plan.ts'
 export type * from './config/model-config.ts'
 export { parseConfig, readConfig, toOfficialConfig } from './config/read-config.ts'
+export { publishedConstants } from './config/published-constants.ts'
 export { publishedShape, type ShapeName } from './config/shapes.ts'
 export { ModelError, modelErrors, type ModelErrorCode, type ModelErrorEntry } from './errors.ts'
 export { type Segment } from './forward/batch.ts'

@@ -8,6 +8,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { ModelConfig } from '../config/model-config.ts'
+import { publishedConstants } from '../config/published-constants.ts'
 import { readConfig } from '../config/read-config.ts'
 import { encodingFile, ownProfile } from '../encoding/own-texts.ts'
 import { ownCorpus } from '../tokenizer/own-corpus.ts'
@@ -63,24 +64,12 @@ export type MadeShape = keyof typeof shapes
 export const madeShapes = Object.keys(shapes) as MadeShape[]
 
 const common = {
-  model_type: 'deepseek_v4',
+  ...publishedConstants,
   num_nextn_predict_layers: 1,
-  num_key_value_heads: 1,
   qk_rope_head_dim: 64,
   index_head_dim: 128,
-  rope_theta: 10_000,
-  compress_rope_theta: 160_000,
   rope_scaling: { type: 'yarn', factor: 4, original_max_position_embeddings: 4096, beta_fast: 32, beta_slow: 1 },
-  n_shared_experts: 1,
   routed_scaling_factor: 1.5,
-  scoring_func: 'sqrtsoftplus',
-  swiglu_limit: 10,
-  hc_mult: 4,
-  hc_sinkhorn_iters: 20,
-  hc_eps: 1e-6,
-  rms_norm_eps: 1e-6,
-  bos_token_id: 0,
-  eos_token_id: 1,
   quantization_config: { weight_block_size: [128, 128] },
 }
 

@@ -5,36 +5,25 @@
  * figures; weights of course come from a checkpoint.
  */
 import type { ModelConfig } from './model-config.ts'
+import { publishedConstants } from './published-constants.ts'
 import { readConfig } from './read-config.ts'
 
 export type ShapeName = 'flash' | 'pro'
 
 const common = {
-  model_type: 'deepseek_v4',
+  ...publishedConstants,
   vocab_size: 129_280,
   head_dim: 512,
-  num_key_value_heads: 1,
   qk_rope_head_dim: 64,
   o_lora_rank: 1024,
   sliding_window: 128,
-  rope_theta: 10_000,
-  compress_rope_theta: 160_000,
   rope_scaling: { type: 'yarn', factor: 16, original_max_position_embeddings: 65_536, beta_fast: 32, beta_slow: 1 },
   max_position_embeddings: 1_048_576,
   index_n_heads: 64,
   index_head_dim: 128,
-  n_shared_experts: 1,
   num_experts_per_tok: 6,
   num_hash_layers: 3,
-  scoring_func: 'sqrtsoftplus',
-  swiglu_limit: 10,
-  hc_mult: 4,
-  hc_sinkhorn_iters: 20,
-  hc_eps: 1e-6,
-  rms_norm_eps: 1e-6,
   num_nextn_predict_layers: 1,
-  bos_token_id: 0,
-  eos_token_id: 1,
   quantization_config: { quant_method: 'fp8', fmt: 'e4m3', scale_fmt: 'ue8m0', weight_block_size: [128, 128] },
 }
 

@@ -4,11 +4,12 @@
  * `smallConfig` fills in sizes that run in milliseconds; any official field can be overridden.
  */
 import type { ModelConfig } from './model-config.ts'
+import { publishedConstants } from './published-constants.ts'
 import { readConfig } from './read-config.ts'
 
 export function smallConfig(overrides: Readonly<Record<string, unknown>> = {}): ModelConfig {
   return readConfig({
-    model_type: 'deepseek_v4',
+    ...publishedConstants,
     vocab_size: 48,
     hidden_size: 32,
     num_hidden_layers: 4,
@@ -16,7 +17,6 @@ export function smallConfig(overrides: Readonly<Record<string, unknown>> = {}): 
     num_hash_layers: 1,
     compress_ratios: [0, 4, 8, 4],
     num_attention_heads: 4,
-    num_key_value_heads: 1,
     head_dim: 32,
     qk_rope_head_dim: 8,
     q_lora_rank: 32,
@@ -26,22 +26,11 @@ export function smallConfig(overrides: Readonly<Record<string, unknown>> = {}): 
     index_n_heads: 16,
     index_head_dim: 32,
     index_topk: 3,
-    rope_theta: 10_000,
-    compress_rope_theta: 160_000,
     rope_scaling: { type: 'yarn', factor: 4, original_max_position_embeddings: 64, beta_fast: 32, beta_slow: 1 },
     n_routed_experts: 6,
-    n_shared_experts: 1,
     num_experts_per_tok: 2,
     moe_intermediate_size: 32,
     routed_scaling_factor: 1.5,
-    scoring_func: 'sqrtsoftplus',
-    swiglu_limit: 10,
-    hc_mult: 4,
-    hc_sinkhorn_iters: 20,
-    hc_eps: 1e-6,
-    rms_norm_eps: 1e-6,
-    bos_token_id: 0,
-    eos_token_id: 1,
     max_position_embeddings: 4096,
     ...overrides,
   })

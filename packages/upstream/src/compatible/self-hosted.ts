@@ -6,9 +6,41 @@
  * Qwen-like templates call the switch `enable_thinking`. Both engines take the whole sampling set.
  */
 import type { Dialect } from '@portolan/wire'
+import type { UpstreamDefinition } from '../capabilities.ts'
+import { compatibleChatAddress, compatibleMessagesAddress, compatibleResponsesAddress } from './definitions.ts'
 import { compatibleChatDialect, compatibleMessagesDialect, compatibleResponsesDialect } from './dialects.ts'
 
-export function selfHostedChatDialect(model: string, reasoningField: Dialect['reasoningField']): Dialect {
+type SelfHosted = Omit<UpstreamDefinition, 'kind' | 'family' | 'defaultKeyEnv' | 'promptCache'>
+
+/** @param reasoningField where the engine puts reasoning in Chat answers. */
+export function selfHosted(reasoningField: Dialect['reasoningField']): SelfHosted {
+  return {
+    transport: 'http',
+    defaultBaseUrl: null,
+    needsKey: false,
+    vendor: null,
+    profile: null,
+    addresses: {
+      chat: { ...compatibleChatAddress, dialect: (model) => chatDialect(model, reasoningField) },
+      messages: { ...compatibleMessagesAddress, dialect: () => messagesDialect },
+      responses: { ...compatibleResponsesAddress, dialect: () => responsesDialect },
+    },
+    defaultProtocols: ['chat', 'messages'],
+    baseUrlEndings: [],
+    passThrough: [
+      { method: 'POST', doorPath: '/completions', path: '/v1/completions', protocol: 'chat', metered: true },
+    ],
+    modelsPath: '/v1/models',
+    modelsDialect: 'openai',
+    knownModels: [],
+    modelNames: null,
+    stripBillingLine: true,
+    errorQuirks: { requestIdHeaders: ['x-request-id'], envelopes: {}, capacityFinishReasons: [], billingStatuses: [] },
+    defaultConcurrency: 512,
+  }
+}
+
+function chatDialect(model: string, reasoningField: Dialect['reasoningField']): Dialect {
   return {
     ...compatibleChatDialect,
     reasoningField,
@@ -20,7 +52,7 @@ export function selfHostedChatDialect(model: string, reasoningField: Dialect['re
   }
 }
 
-export const selfHostedMessagesDialect: Dialect = {
+const messagesDialect: Dialect = {
   ...compatibleMessagesDialect,
   cacheMarks: 'none',
   maxTemperature: 2,
@@ -28,7 +60,7 @@ export const selfHostedMessagesDialect: Dialect = {
   maxStopSequences: 128,
 }
 
-export const selfHostedResponsesDialect: Dialect = { ...compatibleResponsesDialect, imagesInToolResults: false }
+const responsesDialect: Dialect = { ...compatibleResponsesDialect, imagesInToolResults: false }
 
 function templateFacts(model: string): Pick<Dialect, 'efforts' | 'chatTemplateMembers'> {
   const name = model.toLowerCase()

@@ -7,6 +7,7 @@ import { asList, asObject, asText, isObject, type JsonObject } from '../json-val
 import type { RuleContext } from '../rule-context.ts'
 import { compileSchema } from '../schema-check.ts'
 import { strictSchemaFinding } from '../strict-schema.ts'
+import { toolNameFinding } from '../tool-names.ts'
 import type { Finding } from '../violation.ts'
 import { chatRequestSchema, openAiChatFields, openAiMessageFields } from './schema.ts'
 
@@ -95,17 +96,8 @@ function names(body: JsonObject, context: RuleContext): Finding[] {
   const findings: Finding[] = []
   const limit = context.dialect === 'vllm' ? 10_000 : 64
   const check = (name: string, path: string): void => {
-    if (!/^[A-Za-z0-9_-]+$/.test(name)) {
-      findings.push({
-        path,
-        message: `Invalid '${path}': string does not match pattern. Expected a string that matches the pattern '^[a-zA-Z0-9_-]+$'.`,
-      })
-    } else if (name.length > limit) {
-      findings.push({
-        path,
-        message: `Invalid '${path}': string too long. Expected a string with maximum length ${limit}, but got a string with length ${name.length} instead.`,
-      })
-    }
+    const finding = toolNameFinding(name, path, limit)
+    if (finding !== null) findings.push(finding)
   }
   const seen = new Set<string>()
   asList(body.tools).forEach((tool, i) => {
