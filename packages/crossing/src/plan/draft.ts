@@ -40,7 +40,18 @@ export function draftPlan({ name, incumbent, candidates, dataset, margin, nowMs,
     power: 0.8,
     sampleSize: { cases: dataset.cases.length, replicates: 1, pilot: null },
     exclusions: [],
-    replay: { mode: 'step', seed: 1, concurrency: 4, spendCapNanos: null, currency, onMiss: 'stop' },
+    replay: {
+      mode: 'step',
+      seed: 1,
+      concurrency: 4,
+      spendCapNanos: null,
+      currency,
+      onMiss: 'stop',
+      similar: false,
+      tools: {},
+    },
+    checks: [],
+    checkLimits: { timeMs: 1000, memoryMiB: 128 },
     judge: null,
     egress: [],
     prices: { asOf: new Date(nowMs).toISOString().slice(0, 10), scenarios: [] },
@@ -52,6 +63,8 @@ export function draftPlan({ name, incumbent, candidates, dataset, margin, nowMs,
 
 export interface PilotInput {
   readonly cases: readonly PilotCase[]
+  /** How often each case was asked of each arm. */
+  readonly replicates: number
   readonly runAtMs: number
   readonly spentNanos: bigint
   readonly currency: string
@@ -64,7 +77,7 @@ export interface PilotedPlan {
 }
 
 /** @throws {CrossingError} CROSSING_BAD_PLAN for a pilot without an A/A arm, CROSSING_CONFLICT for a frozen plan. */
-export function withPilot(plan: Plan, { cases, runAtMs, spentNanos, currency }: PilotInput): PilotedPlan {
+export function withPilot(plan: Plan, { cases, replicates, runAtMs, spentNanos, currency }: PilotInput): PilotedPlan {
   if (plan.frozenAtMs !== null)
     throw new CrossingError('CROSSING_CONFLICT', 'The plan is frozen: its sample size is promised already.')
   if (cases.length === 0 || cases.some(({ incumbentAgain }) => incumbentAgain === null))
@@ -73,8 +86,13 @@ export function withPilot(plan: Plan, { cases, runAtMs, spentNanos, currency }: 
       'The pilot has no A/A arm: ask the incumbent twice, else nobody knows how much it disagrees with itself.',
     )
   const margin = plan.metrics.find(({ kind, gate }) => kind === 'difference' && gate)?.margin
-  if (margin === undefined || margin === 0)
+  if (margin === undefined)
     throw new CrossingError('CROSSING_BAD_PLAN', 'The plan has no gating metric of kind `difference` with a margin.')
+  if (margin === 0)
+    throw new CrossingError(
+      'CROSSING_BAD_PLAN',
+      'A margin of 0 asks the candidate to be better, and no number of cases shows that of an equal one: a pilot cannot set the sample size. Give a margin, or set sampleSize.cases by hand.',
+    )
   const { alpha, power } = plan
   const reading = readPilot(cases, { margin, alpha, power, sessionCases: plan.dataset.cases / plan.dataset.sessions })
   const runs = reading.casesNeeded * (plan.candidates.length + 2) * plan.sampleSize.replicates
@@ -91,7 +109,7 @@ export function withPilot(plan: Plan, { cases, runAtMs, spentNanos, currency }: 
     spentNanos,
     currency,
     // A pilot asks one candidate and the incumbent twice.
-    projectedNanos: (spentNanos * BigInt(runs)) / BigInt(cases.length * 3),
+    projectedNanos: (spentNanos * BigInt(runs)) / BigInt(cases.length * 3 * replicates),
   }
   return {
     plan: { ...plan, sampleSize: { ...plan.sampleSize, cases: reading.casesNeeded, pilot } },

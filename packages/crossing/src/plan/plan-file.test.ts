@@ -1,10 +1,12 @@
 import { describe, it } from 'node:test'
 import assert from 'node:assert/strict'
 import { chatAnswer, RecordingRoom, startMs } from '../recording/recorder.test-support.ts'
-import type { Arm, Dataset, Plan } from '../records/index.ts'
+import type { Arm, Case, Dataset, Plan } from '../records/index.ts'
+import { allCases, plannedCases } from './cases.ts'
 import { datasetHash, freezeDataset } from './dataset.ts'
 import { draftPlan, withPilot } from './draft.ts'
 import { freezePlan, parsePlan, requireFrozen, writePlan } from './plan-file.ts'
+import { planWarnings } from './warnings.ts'
 
 const arm = (name: string): Arm => ({ name, upstream: name, model: name, settings: {} })
 const dataset: Dataset = { id: 'set_1', name: 'd', recordingIds: [], cases: [], frozenAtMs: 0, hash: datasetHash([]) }
@@ -29,7 +31,16 @@ const draft = (): Plan => {
 describe('plan files', () => {
   it('read back what was written, amounts exact', () => {
     const plan = freezePlan(
-      { ...draft(), judge: { ...arm('judge'), settings: { thinking: { mode: 'off' } } } },
+      {
+        ...draft(),
+        judge: {
+          ...arm('judge'),
+          settings: { thinking: { mode: 'off' } },
+          rubric: 'Names the order.',
+          margin: 0.05,
+          mostCases: 200,
+        },
+      },
       startMs,
       null,
       false,
@@ -51,6 +62,10 @@ describe('plan files', () => {
       ['margin: 0.02', 'margin: 0.03'],
       ['seed: 1', 'seed: 2'],
       ['power: 0.8', 'power: 0.7'],
+      ['mode: step', 'mode: both'],
+      ['tools: {}', 'tools: { search: { class: read } }'],
+      ['checks: []', 'checks: [{ name: polite, scorer: contains, text: thank you }]'],
+      ['timeMs: 1000', 'timeMs: 2000'],
       ['name: b', 'name: c'],
     ] as const) {
       assert.ok(text.includes(from))
@@ -85,6 +100,12 @@ describe('plan files', () => {
         'egress: [{ processor: b, decision: allowed, by: "", on: 2026-11-01, purposes: [replay], level: full, data: chats }]',
         /egress\.0\.by: must name the person/,
       ],
+      ['mode: step', 'mode: steps', new RegExp(`^p:${line('mode: step')}:9: replay.mode: .*"step".*"both"`)],
+      ['checks: []', 'checks: [{ name: a, scorer: vibes }]', /^p:\d+:\d+: checks\.0\.scorer: /],
+      ['checks: []', 'checks: [{ name: a, scorer: contains }]', /^p:\d+:\d+: checks\.0\.text: /],
+      ['checks: []', 'checks: [{ name: a, scorer: exact, rule: 1 }]', /checks\.0\.rule: there is no such member/],
+      ['checks: []', 'checks: [{ name: a, scorer: exact }, { name: a, scorer: normalised }]', /"a" is given twice/],
+      ['tools: {}', 'tools: { t: { arguments: [{ path: q, rule: ignore }] } }', /must be a JSON pointer/],
     ] as const)
       assert.throws(() => parsePlan(text.replace(from, to), 'p'), { code: 'CROSSING_BAD_PLAN', message: pattern })
     for (const odd of ['', '[]', '- - -', '\0', 'a: &a [*a]', '{'.repeat(10_000)])
@@ -100,6 +121,7 @@ describe('a pilot', () => {
       incumbent: i >= 5 && i < 8 ? 0 : 1,
       incumbentAgain: incumbentAgain === null ? null : i === 9 ? 0 : 1,
     })),
+    replicates: 1,
     runAtMs: startMs,
     spentNanos: 150_000_000n,
     currency: 'USD',
@@ -113,8 +135,102 @@ describe('a pilot', () => {
     assert.deepEqual(parsePlan(writePlan(plan), 'p'), plan)
   })
 
+  it('whose cases were asked several times projects the price of one asking, several times', () => {
+    const thrice = { ...draft(), sampleSize: { ...draft().sampleSize, replicates: 3 } }
+    const { plan } = withPilot(thrice, { ...pilot(1), replicates: 3, spentNanos: 450_000_000n })
+    assert.equal(plan.sampleSize.pilot!.projectedNanos, BigInt(plan.sampleSize.cases * 3 * 3) * 1_000_000n)
+  })
+
+  it('cannot size a plan whose candidate has to be better (margin 0), and says what to do', () => {
+    const better = draft()
+    const metrics = better.metrics.map((metric) => ({ ...metric, margin: 0 }))
+    assert.throws(() => withPilot({ ...better, metrics }, pilot(1)), {
+      code: 'CROSSING_BAD_PLAN',
+      message: /margin of 0.*by hand/,
+    })
+  })
+
   it('is refused without an A/A arm', () => {
     assert.throws(() => withPilot(draft(), pilot(null)), { code: 'CROSSING_BAD_PLAN', message: /A\/A/ })
+  })
+})
+
+describe('what a plan says that will not come true', () => {
+  it('is said before the freeze: rules nobody can read, metrics nobody can measure', () => {
+    const plan: Plan = {
+      ...draft(),
+      exclusions: [
+        { rule: 'tag:structured', reason: 'not migrated' },
+        { rule: 'case:case_1_0', reason: 'a test' },
+        { rule: 'session:ses_1', reason: 'a test' },
+        { rule: 'whatever looks odd', reason: 'tempting' },
+        { rule: 'tag:', reason: 'names none' },
+      ],
+      metrics: [
+        { name: 'quality', kind: 'difference', margin: 0, gate: true },
+        { name: 'politeness', kind: 'difference', margin: 0.1, gate: true },
+        { name: 'check:polite', kind: 'difference', margin: 0.1, gate: false },
+        { name: 'check:rude', kind: 'difference', margin: 0.1, gate: false },
+        { name: 'session-success', kind: 'difference', margin: 0.05, gate: true },
+        { name: 'judge', kind: 'difference', margin: 0.05, gate: true },
+      ],
+      checks: [{ name: 'polite', scorer: 'contains', text: 'thank you', severity: 'minor', tags: [] }],
+    }
+    assert.deepEqual(
+      planWarnings(plan).map((warning) => /^(\w+: \S+ \S+)/.exec(warning)?.[1]),
+      [
+        'metrics: quality has',
+        'metrics: politeness is',
+        'metrics: check:rude is',
+        'metrics: session-success needs',
+        'metrics: judge is',
+        'exclusions: "whatever looks',
+        'exclusions: "tag:" is',
+      ],
+    )
+    assert.deepEqual(planWarnings(draft()), [])
+  })
+})
+
+describe('the cases of a plan', () => {
+  const step = (session: string, seq: number, tags: string[]): Case => ({
+    id: `case_${session}_${seq}`,
+    recordingId: 'rec_1',
+    sessionId: `ses_${session}`,
+    seq,
+    mode: 'step',
+    checks: [],
+    tags,
+    severity: 'major',
+    weight: 4,
+    contentHash: `h${seq}`,
+  })
+  const cases = [step('A', 0, ['tools']), step('A', 1, ['tools', 'calls']), step('B', 0, [])]
+
+  it('are steps, whole sessions, or both; a session run is made from its steps and weighs as they do', () => {
+    assert.deepEqual(plannedCases('step', { cases }), { primary: cases, sessions: [] })
+    const { primary, sessions } = plannedCases('sessions', { cases })
+    assert.equal(primary, sessions)
+    assert.deepEqual(
+      sessions.map(({ id, seq, mode, tags, weight }) => ({ id, seq, mode, tags, weight })),
+      [
+        { id: 'case_A_run', seq: null, mode: 'stubbed', tags: ['tools', 'calls'], weight: 4 },
+        { id: 'case_B_run', seq: null, mode: 'stubbed', tags: [], weight: 4 },
+      ],
+    )
+    const both = plannedCases('both', { cases })
+    assert.deepEqual(
+      allCases(both).map(({ id }) => id),
+      ['case_A_0', 'case_A_1', 'case_B_0', 'case_A_run', 'case_B_run'],
+    )
+  })
+
+  it('of a changed step make a changed session', () => {
+    const changed = [cases[0]!, { ...cases[1]!, contentHash: 'other' }, cases[2]!]
+    const hashes = (from: Case[]): string[] =>
+      plannedCases('sessions', { cases: from }).sessions.map((run) => run.contentHash)
+    assert.notEqual(hashes(cases)[0], hashes(changed)[0])
+    assert.equal(hashes(cases)[1], hashes(changed)[1])
   })
 })
 

@@ -54,6 +54,10 @@ export function parsePlan(text: string, label: string): Plan {
       offsetOf(document, ['candidates'], false),
       `candidates: the name "${twice}" is ${twice === 'aa' ? 'kept for the incumbent asked again' : 'given twice'}.`,
     )
+  const checks = plan.checks.map(({ name }) => name)
+  const again = checks.find((name, index) => checks.indexOf(name) !== index)
+  if (again !== undefined)
+    throw at(offsetOf(document, ['checks'], false), `checks: the name "${again}" is given twice.`)
   return plan
 }
 
@@ -135,7 +139,10 @@ function toFile(plan: Plan): PlanFile {
     portolanPlan: 1,
     ...(structuredClone(same) as Omit<PlanFile, 'portolanPlan' | 'frozen' | 'replay' | 'sampleSize'>),
     sampleSize: { ...sampleSize, pilot: pilot === null ? null : pilotFile(pilot) },
-    replay: { ...settings, spendCap: spendCapNanos === null ? null : amountOf(spendCapNanos) },
+    replay: {
+      ...(structuredClone(settings) as Omit<PlanFile['replay'], 'spendCap'>),
+      spendCap: spendCapNanos === null ? null : amountOf(spendCapNanos),
+    },
     frozen:
       frozenAtMs === null || hash === null ? null : { at: new Date(frozenAtMs).toISOString(), hash, amendedAfterData },
   }

@@ -2,7 +2,8 @@
  * What was promised before anybody looked: arms, cases, metrics, margins, sample size, exclusions, prices and who
  * allowed what data to go where. Its hash goes onto the report; a plan changed after data is a new version and says so.
  */
-import type { RecordingLevel } from './recording.ts'
+import type { Severity } from './case.ts'
+import type { RecordingLevel, ToolClass } from './recording.ts'
 
 export interface Plan {
   readonly id: string
@@ -19,8 +20,10 @@ export interface Plan {
   readonly sampleSize: SampleSize
   readonly exclusions: readonly Exclusion[]
   readonly replay: ReplaySettings
-  /** The judge, where one is used: an arm like any other, so that it is metered and needs a decision. */
-  readonly judge: Arm | null
+  /** Of the user's own, beside what every answer is scored by. */
+  readonly checks: readonly PlanCheck[]
+  readonly checkLimits: CheckLimits
+  readonly judge: Judge | null
   readonly egress: readonly EgressDecision[]
   readonly prices: PriceAssumptions
   /** Why this version differs from the one before, once a run of that one exists; null: nothing was seen yet. */
@@ -86,14 +89,76 @@ export interface Exclusion {
   readonly reason: string
 }
 
+/**
+ * `step`: each recorded exchange asked again with its recorded history. `sessions`: the candidate drives whole sessions
+ * and recorded results answer its tools. `both`: steps decide on quality, sessions are measured beside them.
+ */
+export const replayModes = ['step', 'sessions', 'both'] as const
+export type ReplayMode = (typeof replayModes)[number]
+
 export interface ReplaySettings {
-  readonly mode: 'step' | 'stubbed'
+  readonly mode: ReplayMode
   readonly seed: number
   readonly concurrency: number
   /** In `currency`; a run stops before it would be exceeded. Null: none. */
   readonly spendCapNanos: bigint | null
   readonly currency: string
+  /** Of a session run: a call that the recording cannot answer ends it, or gets an error as its result. */
   readonly onMiss: 'stop' | 'error'
+  /** Serve the next recorded call of the tool when no arguments match. Flagged, and no evidence. */
+  readonly similar: boolean
+  /** By tool name; what is not said is taken as a `write` whose arguments count in every detail. */
+  readonly tools: Readonly<Record<string, ToolPolicy>>
+}
+
+export interface ToolPolicy {
+  /** Null: nobody said. */
+  readonly class: ToolClass | null
+  readonly arguments: readonly ArgumentRule[]
+}
+
+/** By JSON pointer, `*` for any one member: `/items/*\/id`. The first match wins. */
+export interface ArgumentRule {
+  readonly path: string
+  readonly rule: 'ignore' | 'unordered' | 'normalised' | 'free-text' | { readonly tolerance: number }
+}
+
+/** What the check looks at; all but `file` read the words of a final answer and leave tool turns alone. */
+export type PlanCheck = CheckFrame &
+  (
+    | { readonly scorer: 'exact' | 'normalised' }
+    | { readonly scorer: 'contains'; readonly text: string }
+    | { readonly scorer: 'number'; readonly tolerance: number }
+    | { readonly scorer: 'similarity'; readonly least: number }
+    | { readonly scorer: 'pattern'; readonly pattern: string; readonly flags: string; readonly absent: boolean }
+    /** A null schema: any JSON will do. */
+    | { readonly scorer: 'json'; readonly schema: unknown }
+    /** Relative to the plan file; the hash is set when the plan is frozen, and the file has to keep it. */
+    | { readonly scorer: 'file'; readonly path: string; readonly hash: string | null }
+  )
+
+interface CheckFrame {
+  /** Its metric is `check:NAME`. */
+  readonly name: string
+  readonly severity: Severity
+  /** Only cases with one of these tags; none: all. */
+  readonly tags: readonly string[]
+}
+
+/** Of one check of one answer; beyond them the check is `unscored` with its reason. */
+export interface CheckLimits {
+  readonly timeMs: number
+  readonly memoryMiB: number
+}
+
+/** An arm like any other, so that it is metered and needs a decision. */
+export interface Judge extends Arm {
+  /** What makes an answer better here; null: the general rubric. */
+  readonly rubric: string | null
+  /** The candidate is not inferior when its win rate lies above 0.5 less this. */
+  readonly margin: number
+  /** The most cases that are judged for each candidate; null: all that have words to compare. */
+  readonly mostCases: number | null
 }
 
 export interface PriceAssumptions {

@@ -5,6 +5,7 @@
  * `signatures` stands apart: its entries are bound to the hash of all other members.
  */
 import { z } from 'zod'
+import { replayModes } from '../records/index.ts'
 
 const nanos = z.string().regex(/^-?\d+$/)
 const share = z.number()
@@ -160,7 +161,7 @@ export const reportSchema = z.strictObject({
     hash: sha256,
     incumbent: z.string(),
     incumbentModel: z.string(),
-    mode: z.enum(['step', 'stubbed']),
+    mode: z.enum(replayModes),
     alpha: z.number(),
     margin: z.number().nullable(),
     seed: z.int(),

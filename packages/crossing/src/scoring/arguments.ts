@@ -5,13 +5,10 @@
  * exact, objects ignore order, lists do not. A rule for a path relaxes that. Whole numbers beyond 2^53 keep their digits, because
  * ids are often written so and two different ones must not become one.
  */
+import type { ArgumentRule } from '../records/index.ts'
 import { textSimilarity } from './text.ts'
 
-/** By JSON pointer, `*` for any one member: `/items/*\/id`. The first match wins. */
-export interface ArgumentRule {
-  readonly path: string
-  readonly rule: 'ignore' | 'unordered' | 'normalised' | 'free-text' | { readonly tolerance: number }
-}
+export type { ArgumentRule }
 
 export interface ArgumentDifference {
   readonly path: string

@@ -3,6 +3,7 @@ import { describe, it } from 'node:test'
 import fc from 'fast-check'
 import { agreementAgainstFloor } from './agreement-floor.ts'
 import { clusteredInterval, clusteredMean, clusteredP } from './clustered.ts'
+import { normalCdf } from './distributions.ts'
 import { comparePairs, type PairedCase } from './paired-comparison.ts'
 import { tangoInterval } from './tango.ts'
 
@@ -84,6 +85,19 @@ describe('the primary gate', () => {
     assert.ok(Math.abs(result.difference) < 1e-12)
     assert.equal(result.mcNemar, null)
     assert.equal(result.decision, 'non-inferior')
+  })
+
+  it('asks for a better candidate at a margin of 0: an equal one shows nothing, however many cases', () => {
+    assert.equal(comparePairs(table(50, 50, 10_000), { margin: 0 }).decision, 'not-shown')
+    assert.equal(comparePairs(table(0, 0, 10_000), { margin: 0 }).decision, 'not-shown')
+    const better = comparePairs(table(90, 50, 1000), { margin: 0 })
+    assert.equal(better.decision, 'non-inferior')
+    assert.ok(better.interval.lower > 0 && better.p < 0.05)
+    assert.equal(comparePairs(table(50, 90, 1000), { margin: 0 }).decision, 'worse')
+    // McNemar's own statistic, one-sided: the test of superiority is no new one.
+    const z = (90 - 50) / Math.sqrt(90 + 50)
+    assert.ok(Math.abs(better.p - normalCdf(-z)) < 1e-12)
+    assert.throws(() => comparePairs(table(1, 1, 10), { margin: -0.01 }), RangeError)
   })
 
   it('refuses what is not a share', () => {
