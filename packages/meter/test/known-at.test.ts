@@ -4,6 +4,7 @@ import { describe, it } from 'node:test'
 import { formatDecimal, isUnpriced, loadPriceBook, priceAt, priceTimeline, stackPriceBooks } from '@portolan/meter'
 import type { PriceBook } from '@portolan/meter'
 import { bundledBook } from './bundled-book.ts'
+import { acmeList, priceFileText, type Fields } from './invented-book.ts'
 
 const pro = { vendor: 'deepseek', model: 'deepseek-v4-pro', currency: 'USD' }
 
@@ -13,22 +14,10 @@ function input(book: PriceBook, key: typeof pro, at: string, knownAt?: string): 
   return isUnpriced(price) ? null : formatDecimal(price.rates.input ?? assert.fail())
 }
 
-type Fields = Record<string, unknown>
-
-const list: Fields = {
-  id: 'a',
-  vendor: 'acme',
-  model: 'm1',
-  currency: 'USD',
-  effective_from: '2026-01-01',
-  effective_to: null,
-  status: 'list',
-  rates: { input: 2, output: 4, cache_read: 0.5 },
-}
 const acme = { vendor: 'acme', model: 'm1', currency: 'USD' }
 
 function bookOf(...records: Fields[]): PriceBook {
-  return loadPriceBook(JSON.stringify({ schema_version: 1, as_of: '2026-11-23', records }))
+  return loadPriceBook(priceFileText({ records }))
 }
 
 describe('the launch month, as it looked then', () => {
@@ -83,8 +72,8 @@ describe('the launch month, as it looked then', () => {
 
 describe('knowledge of a price', () => {
   it('begins with its announcement, and with its start where none is recorded', () => {
-    const next = { ...list, id: 'b', effective_from: '2026-06-01', rates: { input: 3, output: 4 } }
-    const first = { ...list, effective_to: '2026-06-01' }
+    const next = { ...acmeList, id: 'b', effective_from: '2026-06-01', rates: { input: 3, output: 4 } }
+    const first = { ...acmeList, effective_to: '2026-06-01' }
     const quiet = bookOf(first, next)
     assert.equal(input(quiet, acme, '2026-07-01', '2026-05-31'), '2')
     const said = bookOf(first, { ...next, announced_at: '2026-04-01T12:00:00Z' })
@@ -98,13 +87,13 @@ describe('knowledge of a price', () => {
       const price = priceAt(book, { ...acme, atMs: Date.UTC(2026, 5), promptTokens: 1 })
       return isUnpriced(price) ? assert.fail() : price.versionId
     }
-    assert.equal(version(bookOf(list)), version(bookOf({ ...list, announced_at: '2025-12-01' })))
+    assert.equal(version(bookOf(acmeList)), version(bookOf({ ...acmeList, announced_at: '2025-12-01' })))
   })
 
   it('an announced price is charged from its day on', () => {
-    const first = { ...list, effective_to: '2026-06-01' }
+    const first = { ...acmeList, effective_to: '2026-06-01' }
     const next = {
-      ...list,
+      ...acmeList,
       id: 'b',
       status: 'announced',
       effective_from: '2026-06-01',
@@ -115,33 +104,33 @@ describe('knowledge of a price', () => {
   })
 
   it('a retired name ends when that was said, and before nobody knew', () => {
-    const retired = bookOf({ ...list, effective_to: '2026-06-01', end_announced_at: '2026-03-01' })
+    const retired = bookOf({ ...acmeList, effective_to: '2026-06-01', end_announced_at: '2026-03-01' })
     assert.equal(input(retired, acme, '2026-07-01', '2026-02-01'), '2')
     assert.equal(input(retired, acme, '2026-07-01', '2026-03-01'), null)
   })
 
   it('two announcements for one start that stood together are refused', () => {
     const rival = {
-      ...list,
+      ...acmeList,
       id: 'rival',
       status: 'announced_withdrawn',
       announced_at: '2026-01-01',
       withdrawn_at: '2026-02-01',
     }
-    assert.throws(() => bookOf(list, rival), /"a" and "rival"|"rival" and "a".*as known at 2026-01-01/)
-    assert.doesNotThrow(() => bookOf(list, { ...rival, announced_at: '2025-11-01', withdrawn_at: '2025-12-01' }))
+    assert.throws(() => bookOf(acmeList, rival), /"acme\/m1\/list" and "rival"|"rival" and "acme\/m1\/list".*as known at 2026-01-01/)
+    assert.doesNotThrow(() => bookOf(acmeList, { ...rival, announced_at: '2025-11-01', withdrawn_at: '2025-12-01' }))
   })
 
   it('a price that was charged cannot have been withdrawn', () => {
-    assert.throws(() => bookOf({ ...list, withdrawn_at: '2026-02-01' }), /was charged, not withdrawn/)
+    assert.throws(() => bookOf({ ...acmeList, withdrawn_at: '2026-02-01' }), /was charged, not withdrawn/)
     const early = { status: 'announced_withdrawn', announced_at: '2026-02-01', withdrawn_at: '2026-02-01' }
-    assert.throws(() => bookOf({ ...list, ...early }), /withdrawn_at: not after announced_at/)
+    assert.throws(() => bookOf({ ...acmeList, ...early }), /withdrawn_at: not after announced_at/)
   })
 })
 
 describe('books on one another', () => {
-  const own = bookOf({ ...list, id: 'own', effective_from: '2026-03-01', rates: { input: 9, output: 9 } })
-  const both = stackPriceBooks(own, bookOf(list), bookOf({ ...list, id: 'c', model: 'm2' })) ?? assert.fail()
+  const own = bookOf({ ...acmeList, id: 'own', effective_from: '2026-03-01', rates: { input: 9, output: 9 } })
+  const both = stackPriceBooks(own, bookOf(acmeList), bookOf({ ...acmeList, id: 'c', model: 'm2' })) ?? assert.fail()
 
   it('the upper answers where it has a price, the lower where it has none', () => {
     assert.equal(input(both, acme, '2026-02-28'), '2')
@@ -158,7 +147,7 @@ describe('books on one another', () => {
     const line = priceTimeline(both, acme, Date.parse('2025-12-01'), Date.parse('2026-12-01'))
     assert.deepEqual(
       line.map(({ record }) => record?.id ?? null),
-      [null, 'a', 'own'],
+      [null, acmeList['id'], 'own'],
     )
   })
 })

@@ -3,26 +3,14 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { formatDecimal, isUnpriced, loadPriceBook, priceAt, type PriceBook } from '@portolan/meter'
 import { bundledBook, bundledText } from './bundled-book.ts'
-
-type Fields = Record<string, unknown>
-
-const list: Fields = {
-  id: 'acme/m1/list',
-  vendor: 'acme',
-  model: 'm1',
-  currency: 'USD',
-  effective_from: '2026-01-01',
-  effective_to: null,
-  status: 'list',
-  rates: { input: 2, output: 4, cache_read: 0.5 },
-}
+import { acmeList, priceFileText, type Fields } from './invented-book.ts'
 
 function book(...records: Fields[]): PriceBook {
   return bookOf({ records })
 }
 
 function bookOf(file: Fields): PriceBook {
-  return loadPriceBook(JSON.stringify({ schema_version: 1, as_of: '2026-11-23', ...file }))
+  return loadPriceBook(priceFileText(file))
 }
 
 function inputAt(prices: PriceBook, at: string, model = 'm1'): string | null {
@@ -44,7 +32,7 @@ function versionOf(prices: PriceBook): string {
 /** The error of a list beside which a second record is put; "accepted" when there is none. */
 function overlap(second: Fields, ...more: Fields[]): string {
   try {
-    book(list, { ...list, id: 'second', ...second }, ...more)
+    book(acmeList, { ...acmeList, id: 'second', ...second }, ...more)
     return 'accepted'
   } catch (error) {
     return error instanceof Error ? error.message : 'not an error'
@@ -88,24 +76,24 @@ describe('the bundled prices', () => {
 
 describe('a version id', () => {
   it('stays when another record changes, and changes with its own', () => {
-    const other = { ...list, id: 'acme/m2', model: 'm2' }
-    const before = versionOf(book(list, other))
-    assert.equal(versionOf(book(list, { ...other, rates: { input: 9, output: 9 } })), before)
-    assert.notEqual(versionOf(book({ ...list, rates: { input: 2, output: 4, cache_read: 0.51 } })), before)
+    const other = { ...acmeList, id: 'acme/m2', model: 'm2' }
+    const before = versionOf(book(acmeList, other))
+    assert.equal(versionOf(book(acmeList, { ...other, rates: { input: 9, output: 9 } })), before)
+    assert.notEqual(versionOf(book({ ...acmeList, rates: { input: 2, output: 4, cache_read: 0.51 } })), before)
   })
 })
 
 describe('a promotion', () => {
   it('wins over its list from its first to its last millisecond', () => {
     const promo = {
-      ...list,
+      ...acmeList,
       id: 'promo',
       status: 'promo',
       effective_from: '2026-03-01T08:00:00Z',
       effective_to: '2026-04-01',
       rates: { input: 1, output: 2 },
     }
-    const prices = book(list, promo)
+    const prices = book(acmeList, promo)
     assert.equal(inputAt(prices, '2026-03-01T07:59:59.999Z'), '2')
     assert.equal(inputAt(prices, '2026-03-01T08:00:00.000Z'), '1')
     assert.equal(inputAt(prices, '2026-03-31T23:59:59.999Z'), '1')
@@ -122,11 +110,11 @@ describe('overlapping prices', () => {
   })
 
   it('are found behind a shorter record, in an alias, and between promotions', () => {
-    const short = { ...list, id: 'short', effective_from: '2025-01-01', effective_to: '2025-02-01' }
+    const short = { ...acmeList, id: 'short', effective_from: '2025-01-01', effective_to: '2025-02-01' }
     assert.match(overlap({ effective_from: '2027-01-01' }, short), /both price/)
     assert.match(overlap({ model: 'm2', aliases: ['m1'] }), /both price "m1"/)
     const promo = { status: 'promo', effective_to: '2026-09-01' }
-    assert.match(overlap(promo, { ...list, ...promo, id: 'third' }), /"second" and "third"|"third" and "second"/)
+    assert.match(overlap(promo, { ...acmeList, ...promo, id: 'third' }), /"second" and "third"|"third" and "second"/)
   })
 
   it('are none when they touch, differ in currency or vendor, or were never charged', () => {
@@ -143,7 +131,7 @@ describe('a dated alias', () => {
     const aliases = [
       { vendor: 'acme', name: 'old', model: 'm1', effective_from: '2026-02-01', effective_to: '2026-03-01T12:00:00Z' },
     ]
-    const prices = bookOf({ records: [list], aliases })
+    const prices = bookOf({ records: [acmeList], aliases })
     assert.equal(inputAt(prices, '2026-01-31T23:59:59.999Z', 'old'), null)
     assert.equal(inputAt(prices, '2026-02-01T00:00:00Z', 'old'), '2')
     assert.equal(inputAt(prices, '2026-03-01T11:59:59.999Z', 'old'), '2')
@@ -158,36 +146,40 @@ describe('a file that cannot be trusted is refused whole, naming the record', ()
     ['no records', {}, /records: expected a list/],
     [
       'a negative price',
-      { records: [{ ...list, rates: { input: -1, output: 1 } }] },
+      { records: [{ ...acmeList, rates: { input: -1, output: 1 } }] },
       /acme\/m1\/list: rates.input: a price cannot be negative/,
     ],
-    ['a price in words', { records: [{ ...list, rates: { input: 'cheap', output: 1 } }] }, /"cheap" is not a decimal/],
-    ['an unknown rate', { records: [{ ...list, rates: { input: 1, ouput: 1 } }] }, /unknown rate "ouput"/],
-    ['an unknown status', { records: [{ ...list, status: 'maybe' }] }, /unknown status "maybe"/],
-    ['a currency that is none', { records: [{ ...list, currency: 'usd' }] }, /currency: "usd"/],
-    ['a date that does not exist', { records: [{ ...list, effective_from: '2026-02-30' }] }, /"2026-02-30"/],
-    ['an instant without a zone', { records: [{ ...list, effective_from: '2026-02-03T10:00:00' }] }, /zone/],
+    [
+      'a price in words',
+      { records: [{ ...acmeList, rates: { input: 'cheap', output: 1 } }] },
+      /"cheap" is not a decimal/,
+    ],
+    ['an unknown rate', { records: [{ ...acmeList, rates: { input: 1, ouput: 1 } }] }, /unknown rate "ouput"/],
+    ['an unknown status', { records: [{ ...acmeList, status: 'maybe' }] }, /unknown status "maybe"/],
+    ['a currency that is none', { records: [{ ...acmeList, currency: 'usd' }] }, /currency: "usd"/],
+    ['a date that does not exist', { records: [{ ...acmeList, effective_from: '2026-02-30' }] }, /"2026-02-30"/],
+    ['an instant without a zone', { records: [{ ...acmeList, effective_from: '2026-02-03T10:00:00' }] }, /zone/],
     [
       'a leap second, which Unix time cannot hold',
-      { records: [{ ...list, effective_from: '2016-12-31T23:59:60Z' }] },
+      { records: [{ ...acmeList, effective_from: '2016-12-31T23:59:60Z' }] },
       /2016-12-31T23:59:60Z/,
     ],
     [
       'an interval that ends before it starts',
-      { records: [{ ...list, effective_to: '2026-01-01' }] },
+      { records: [{ ...acmeList, effective_to: '2026-01-01' }] },
       /not after effective_from/,
     ],
     [
       'an id twice',
-      { records: [list, { ...list, effective_from: '2020-01-01', effective_to: '2020-01-02' }] },
+      { records: [acmeList, { ...acmeList, effective_from: '2020-01-01', effective_to: '2020-01-02' }] },
       /appears twice/,
     ],
     [
       'an unknown schedule',
-      { records: [{ ...list, schedule: 'lunch', peak_rates: { input: 1, output: 1 } }] },
+      { records: [{ ...acmeList, schedule: 'lunch', peak_rates: { input: 1, output: 1 } }] },
       /unknown schedule "lunch"/,
     ],
-    ['peak rates without hours', { records: [{ ...list, peak_rates: { input: 1, output: 1 } }] }, /come together/],
+    ['peak rates without hours', { records: [{ ...acmeList, peak_rates: { input: 1, output: 1 } }] }, /come together/],
     [
       'an unknown time zone',
       { records: [], schedules: { s: { timezone: 'Mars/Olympus', peak_windows: [], peak_weekdays: [] } } },
@@ -200,13 +192,13 @@ describe('a file that cannot be trusted is refused whole, naming the record', ()
     ],
     [
       'a threshold that is no count',
-      { records: [{ ...list, tiers: [{ when: { prompt_tokens_gt: -5 }, rates: {} }] }] },
+      { records: [{ ...acmeList, tiers: [{ when: { prompt_tokens_gt: -5 }, rates: {} }] }] },
       /prompt_tokens_gt/,
     ],
   ]
   for (const [what, file, says] of refused)
     it(what, () => {
-      const text = typeof file === 'string' ? file : JSON.stringify({ schema_version: 1, as_of: '2026-11-23', ...file })
+      const text = typeof file === 'string' ? file : priceFileText(file)
       assert.throws(
         () => loadPriceBook(text),
         (error: Error) => {
@@ -219,7 +211,7 @@ describe('a file that cannot be trusted is refused whole, naming the record', ()
 
 describe('several files', () => {
   it('make one book: an operator’s own records beside the bundled ones', () => {
-    const own = JSON.stringify({ schema_version: 1, as_of: '2026-11-30', records: [list] })
+    const own = JSON.stringify({ schema_version: 1, as_of: '2026-11-30', records: [acmeList] })
     const prices = loadPriceBook(bundledText, own)
     assert.equal(prices.records.length, 76)
     assert.equal(prices.asOf, '2026-11-30')
@@ -230,7 +222,7 @@ describe('several files', () => {
 describe('a tier', () => {
   it('that lists no write price keeps the base’s ratio of write to input', () => {
     const record = {
-      ...list,
+      ...acmeList,
       rates: { input: 2, output: 4, cache_write_5m: 2.5, cache_write_1h: 4 },
       tiers: [{ when: { prompt_tokens_gt: 100 }, rates: { input: 3, output: 6 } }],
     }

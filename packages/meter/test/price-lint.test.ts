@@ -3,22 +3,10 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { diffPrices, lintPriceFile, loadPriceBook, ratesFromThroughput, ratesFromTraffic } from '@portolan/meter'
 import { bundledBook, bundledText } from './bundled-book.ts'
-
-type Fields = Record<string, unknown>
-
-const list: Fields = {
-  id: 'a',
-  vendor: 'acme',
-  model: 'm1',
-  currency: 'USD',
-  effective_from: '2026-01-01',
-  effective_to: null,
-  status: 'list',
-  rates: { input: 2, output: 4, cache_read: 0.5 },
-}
+import { acmeList, priceFileText, type Fields } from './invented-book.ts'
 
 function lint(...records: Fields[]): string[] {
-  return lintPriceFile(JSON.stringify({ schema_version: 1, as_of: '2026-11-23', records })).map(
+  return lintPriceFile(priceFileText({ records })).map(
     ({ severity, code, path }) => `${severity} ${code} ${path.join('.')}`,
   )
 }
@@ -37,13 +25,13 @@ describe('lint', () => {
   it('names the place of everything that cannot be read, in one go', () => {
     assert.deepEqual(
       lint(
-        { ...list, currency: 'dollars' },
-        { ...list, id: 'b', rates: { input: -1, output: 1 } },
-        { ...list, id: 'c', effective_to: '2025-01-01' },
-        { ...list, id: 'd', rates: { input: 'free', output: 1 } },
-        { ...list, id: 'e', model: 'm2', tiers: [{ when: {}, rates: {} }] },
-        list,
-        list,
+        { ...acmeList, currency: 'dollars' },
+        { ...acmeList, id: 'b', rates: { input: -1, output: 1 } },
+        { ...acmeList, id: 'c', effective_to: '2025-01-01' },
+        { ...acmeList, id: 'd', rates: { input: 'free', output: 1 } },
+        { ...acmeList, id: 'e', model: 'm2', tiers: [{ when: {}, rates: {} }] },
+        acmeList,
+        acmeList,
       ),
       [
         'error unreadable records.0.currency',
@@ -61,9 +49,9 @@ describe('lint', () => {
   it('reports every overlap once, at the later record', () => {
     assert.deepEqual(
       lint(
-        list,
-        { ...list, id: 'b', effective_from: '2026-02-01' },
-        { ...list, id: 'c', effective_from: '2026-03-01' },
+        acmeList,
+        { ...acmeList, id: 'b', effective_from: '2026-02-01' },
+        { ...acmeList, id: 'c', effective_from: '2026-03-01' },
       ),
       ['error overlap records.1', 'error overlap records.2'],
     )
@@ -72,11 +60,11 @@ describe('lint', () => {
   it('warns of gaps, jumps, another unit, and rates in an odd order', () => {
     assert.deepEqual(
       lint(
-        { ...list, effective_to: '2026-02-01' },
-        { ...list, id: 'b', effective_from: '2026-03-01', effective_to: '2026-04-01' },
-        { ...list, id: 'c', effective_from: '2026-04-01', rates: { input: 20, output: 4, cache_read: 21 } },
-        { ...list, id: 'd', model: 'm2', rates: { input: 0.0000002, output: 4 } },
-        { ...list, id: 'e', model: 'm3', announced_at: '2026-01-02', status: 'announced' },
+        { ...acmeList, effective_to: '2026-02-01' },
+        { ...acmeList, id: 'b', effective_from: '2026-03-01', effective_to: '2026-04-01' },
+        { ...acmeList, id: 'c', effective_from: '2026-04-01', rates: { input: 20, output: 4, cache_read: 21 } },
+        { ...acmeList, id: 'd', model: 'm2', rates: { input: 0.0000002, output: 4 } },
+        { ...acmeList, id: 'e', model: 'm3', announced_at: '2026-01-02', status: 'announced' },
       ),
       [
         'warning gap records.0.effective_to',
@@ -115,8 +103,8 @@ describe('a difference of prices', () => {
     })
     const tiers = [{ when: { prompt_tokens_gt: 1000 }, rates: { input: 4, output: 8 } }]
     const changes = diffPrices(
-      book(list, { ...list, id: 'b', model: 'm2' }),
-      book({ ...list, tiers, modifiers: { batch: 0.5 } }, { ...list, id: 'c', model: 'm3' }),
+      book(acmeList, { ...acmeList, id: 'b', model: 'm2' }),
+      book({ ...acmeList, tiers, modifiers: { batch: 0.5 } }, { ...acmeList, id: 'c', model: 'm3' }),
     )
     assert.deepEqual(
       changes.map(({ model, kind, fields }) => `${model} ${kind} ${fields.map(({ field }) => field).join(', ')}`),
