@@ -11,6 +11,7 @@ import {
   freezePlan as freeze,
   parsePlan,
   permitEgress,
+  planWarnings,
   requireFrozen,
   withPilot,
   writePlan,
@@ -25,6 +26,7 @@ import type { LoadedConfig } from '../config/load.ts'
 import { CliError } from '../errors.ts'
 import { json, money, table } from '../output.ts'
 import { openLibrary } from '../recording.ts'
+import { requireCheckFiles, withCheckHashes } from './check-files.ts'
 import { withData, type CommonOptions } from './open.ts'
 
 export interface NewPlanOptions extends CommonOptions {
@@ -105,15 +107,20 @@ export function pilotPlan(file: string, options: CommonOptions & { readonly resu
 
 export function freezePlan(file: string, options: CommonOptions & { readonly amend?: string }): Promise<void> {
   return withData(options, () => {
-    const plan = readPlan(file)
+    const plan = withCheckHashes(readPlan(file), file)
     checkCases(plan, file)
+    const warnings = planWarnings(plan)
     // Whether runs exist is known where they are kept; a change of a frozen plan counts as made after data.
     const frozen = freeze(plan, Date.now(), options.amend ?? null, plan.frozenAtMs !== null)
     writeFileSync(file, writePlan(frozen))
-    if (options.json) console.log(json({ id: frozen.id, version: frozen.version, hash: frozen.hash }))
+    if (options.json) console.log(json({ id: frozen.id, version: frozen.version, hash: frozen.hash, warnings }))
     else
       console.log(
-        `Version ${frozen.version} is frozen: ${frozen.hash}${frozen.amendedAfterData === null ? '' : '\nIts report will say: amended after data.'}`,
+        [
+          `Version ${frozen.version} is frozen: ${frozen.hash}`,
+          ...(frozen.amendedAfterData === null ? [] : ['Its report will say: amended after data.']),
+          ...warnings.map((warning) => `Warning: ${warning}`),
+        ].join('\n'),
       )
   })
 }
@@ -153,6 +160,11 @@ export function showPlan(file: string, options: CommonOptions): Promise<void> {
           { title: 'GATE', value: ({ gate }) => (gate ? 'yes' : 'shown only') },
         ]),
         '',
+        `Mode       ${plan.replay.mode}`,
+        ...plan.checks.map(
+          ({ name, scorer, severity, tags }) =>
+            `Check      ${name}: ${scorer}, ${severity}${tags.length === 0 ? '' : `, of cases with ${tags.join(' or ')}`}`,
+        ),
         `Cases      ${plan.sampleSize.cases} needed of ${plan.dataset.cases} (${plan.dataset.sessions} sessions), ${plan.sampleSize.replicates} replicate(s), alpha ${plan.alpha}, power ${plan.power}${plan.sampleSize.pilot === null ? '; no pilot yet' : ''}`,
         `Spend cap  ${plan.replay.spendCapNanos === null ? 'none' : money(plan.replay.spendCapNanos, plan.replay.currency)}`,
         `Prices     of ${plan.prices.asOf}`,
@@ -170,6 +182,8 @@ export function verifyPlan(file: string, options: CommonOptions): Promise<void> 
   return withData(options, ({ path }, loaded) => {
     const plan = requireFrozen(readPlan(file))
     const dataset = checkCases(plan, file)
+    requireCheckFiles(plan, file)
+    const warnings = planWarnings(plan)
     const library = openLibrary(loaded, path, true)
     try {
       const missing = undecided(plan, dataset, library, loaded)
@@ -178,8 +192,14 @@ export function verifyPlan(file: string, options: CommonOptions): Promise<void> 
     } finally {
       library.close()
     }
-    if (options.json) console.log(json({ hash: plan.hash, ok: true }))
-    else console.log(`The plan is what was frozen, its cases too, and every arm may be asked. ${plan.hash}`)
+    if (options.json) console.log(json({ hash: plan.hash, ok: true, warnings }))
+    else
+      console.log(
+        [
+          `The plan is what was frozen, its cases too, and every arm may be asked. ${plan.hash}`,
+          ...warnings.map((warning) => `Warning: ${warning}`),
+        ].join('\n'),
+      )
   })
 }
 
@@ -231,7 +251,7 @@ function readResults(file: string): Parameters<typeof withPilot>[1] {
   const wrong = (why: string): CliError =>
     new CliError(
       'CLI_BAD_ARGUMENT',
-      `${file} holds no pilot: ${why}. It is {"runAtMs", "spentNanos", "currency", "cases": [{"session", "candidate", "incumbent", "incumbentAgain"}]}, shares of passing replicates from 0 to 1.`,
+      `${file} holds no pilot: ${why}. It is {"runAtMs", "spentNanos", "currency", "replicates", "cases": [{"session", "candidate", "incumbent", "incumbentAgain"}]}, shares of passing replicates from 0 to 1.`,
     )
   let value: Record<string, unknown>
   try {
@@ -240,10 +260,12 @@ function readResults(file: string): Parameters<typeof withPilot>[1] {
     if (error instanceof CliError) throw error
     throw wrong('it is not JSON')
   }
-  const { cases, runAtMs, spentNanos, currency } = value
+  const { cases, runAtMs, spentNanos, currency, replicates = 1 } = value
   if (!Array.isArray(cases)) throw wrong('`cases` is missing')
   if (typeof runAtMs !== 'number' || typeof currency !== 'string' || !/^\d{1,18}$/.test(String(spentNanos)))
     throw wrong('`runAtMs`, `spentNanos` or `currency` is missing')
+  if (typeof replicates !== 'number' || !Number.isSafeInteger(replicates) || replicates < 1)
+    throw wrong('`replicates` is no whole number from 1')
   const shareIn = (share: unknown): boolean => typeof share === 'number' && share >= 0 && share <= 1
   for (const [index, row] of cases.entries()) {
     const { session, candidate, incumbent, incumbentAgain } = (row ?? {}) as Record<string, unknown>
@@ -257,6 +279,7 @@ function readResults(file: string): Parameters<typeof withPilot>[1] {
   }
   return {
     cases: cases as Parameters<typeof withPilot>[1]['cases'],
+    replicates,
     runAtMs,
     spentNanos: BigInt(String(spentNanos)),
     currency,
