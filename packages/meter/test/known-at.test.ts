@@ -117,7 +117,10 @@ describe('knowledge of a price', () => {
       announced_at: '2026-01-01',
       withdrawn_at: '2026-02-01',
     }
-    assert.throws(() => bookOf(acmeList, rival), /"acme\/m1\/list" and "rival"|"rival" and "acme\/m1\/list".*as known at 2026-01-01/)
+    assert.throws(
+      () => bookOf(acmeList, rival),
+      /"acme\/m1\/list" and "rival"|"rival" and "acme\/m1\/list".*as known at 2026-01-01/,
+    )
     assert.doesNotThrow(() => bookOf(acmeList, { ...rival, announced_at: '2025-11-01', withdrawn_at: '2025-12-01' }))
   })
 
