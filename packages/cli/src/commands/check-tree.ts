@@ -34,8 +34,17 @@ export function checkCommands(program: Command, add: Describe): void {
     .option('--tasks <names>', 'comma-separated; see the guide for the list')
     .addOption(new Option('--depths <count>', 'places in the prompt').argParser(positive))
     .addOption(new Option('--repeats <count>', 'prompts for each length, depth and task').argParser(positive))
-    .option('--tokenizer <file>', "the target's tokenizer.json: exact lengths, and facts at block edges")
+    .option('--tokenizer <file>', "the target's tokenizer.json: exact lengths, and facts at edges of blocks and window")
+    .option('--haystack <path>', 'a text file or a folder of them to hide facts in, instead of made-up text')
+    .option('--plan <file>', 'whose `egress` decisions allow your documents to go to the upstreams')
     .action(async (options) => (await import('./check.ts')).checkLongContext(options))
+  add(
+    check.command('compare').argument('<before>', 'file of --out').argument('<after>', 'file of --out'),
+    'Two reports of one battery, case by case: what was lost, what was won, with an interval.',
+    'portolan check compare july.json august.json',
+  ).action(async (before: string, after: string, options) =>
+    (await import('./check-compare.ts')).compareCheckFiles(before, after, options),
+  )
 }
 
 export function replayCommands(program: Command, add: Describe): void {
@@ -85,6 +94,7 @@ function target(command: Command): Command {
   return command
     .requiredOption('--target <model>', 'the model name to ask for')
     .option('--vs <model>', 'a second model at the same address, compared case by case')
+    .option('--vs-report <file>', 'a report of an earlier day (--out), compared case by case')
     .option('--url <address>', 'of the server (default: where the configuration listens)')
     .addOption(
       new Option('--door <protocol>', 'protocol to speak').choices(['chat', 'messages', 'responses']).default('chat'),

@@ -6,8 +6,9 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { Tokenizer } from '@huggingface/tokenizers'
 import {
   askTarget,
-  compareReports,
+  batteryVersions,
   effectiveLengthTokens,
+  generatedHaystack,
   groupResults,
   heatMap,
   jsonBattery,
@@ -17,6 +18,7 @@ import {
   runCases,
   toolsBattery,
   type Ask,
+  type BatteryName,
   type CheckCase,
   type CheckReport,
   type Endpoint,
@@ -27,12 +29,15 @@ import { loadConfig } from '../config/load.ts'
 import { toGatewayConfig } from '../config/to-gateway.ts'
 import { CliError, exitCodes } from '../errors.ts'
 import { json, table } from '../output.ts'
+import { differencesOf, readCheckFile, textOfComparison } from './check-compare.ts'
+import { permitDocuments, readDocuments } from './check-haystack.ts'
 
 export interface CheckOptions {
   readonly config?: string
   readonly json?: boolean
   readonly target: string
   readonly vs?: string
+  readonly vsReport?: string
   readonly url?: string
   readonly door: Protocol
   readonly keyEnv: string
@@ -49,11 +54,15 @@ export interface LongContextCheckOptions extends CheckOptions {
   readonly depths?: number
   readonly repeats?: number
   readonly tokenizer?: string
+  readonly haystack?: string
+  readonly plan?: string
 }
 
 interface Prepared {
   readonly cases: readonly CheckCase[]
   readonly notes: readonly string[]
+  /** Where facts are hidden in something that was not made here. */
+  readonly material?: string
 }
 
 export function checkTools(options: CheckOptions): Promise<void> {
@@ -72,6 +81,9 @@ export function checkLongContext(options: LongContextCheckOptions): Promise<void
   const depthCount = options.depths ?? (options.quick ? 3 : 11)
   const depths = Array.from({ length: depthCount }, (_, i) => (depthCount === 1 ? 0.5 : i / (depthCount - 1)))
   const countTokens = options.tokenizer === undefined ? null : tokenCounter(options.tokenizer)
+  const documents = options.haystack === undefined ? null : readDocuments(options.haystack)
+  if (documents !== null) permitDocuments(modelsOf(options), options)
+  const haystack = documents?.haystack ?? generatedHaystack
   return check('longctx', options, async (ask) => {
     const measured = countTokens === null ? await measureCharactersPerToken(ask).catch(() => null) : null
     const repeats = options.repeats ?? (options.quick ? 3 : 1)
@@ -82,10 +94,13 @@ export function checkLongContext(options: LongContextCheckOptions): Promise<void
         depths,
         repeats,
         seed: options.seed,
+        haystack,
         countTokens,
         charactersPerToken: measured ?? 4,
       }),
+      material: haystack.material,
       notes: [
+        ...(documents === null ? [] : [documents.note]),
         countTokens !== null
           ? 'Lengths are counted with the given tokenizer.'
           : measured !== null
@@ -99,29 +114,45 @@ export function checkLongContext(options: LongContextCheckOptions): Promise<void
 const quickTasks: readonly LongContextTask[] = ['needle', 'absent', 'many-keys', 'chain', 'no-overlap', 'join-ends']
 
 async function check(
-  battery: string,
+  battery: BatteryName,
   options: CheckOptions,
   prepare: (ask: Ask) => Prepared | Promise<Prepared>,
 ): Promise<void> {
+  const before = options.vsReport === undefined ? [] : readCheckFile(options.vsReport)
   const reports: CheckReport[] = []
   const stop = new AbortController()
   process.once('SIGINT', () => stop.abort())
-  for (const model of options.vs === undefined ? [options.target] : [options.target, options.vs])
+  for (const model of modelsOf(options))
     reports.push(await runBattery(battery, targetOf(options, model), options, prepare, stop.signal))
+  if (options.out !== undefined) writeReports(options.out, reports)
   const [first, second] = reports
-  const difference = second === undefined ? null : compareReports(first!, second)
-  const whole = { reports, difference }
-  if (options.out !== undefined) writeFileSync(options.out, `${json(whole)}\n`)
-  if (options.json) console.log(json(whole))
+  const comparisons = [
+    ...(second === undefined ? [] : differencesOf([first!], [second])),
+    ...(options.vsReport === undefined ? [] : differencesOf(before, reports)),
+  ]
+  if (options.json) console.log(json({ reports, comparisons }))
   else {
     for (const report of reports) console.log(`${textOfReport(report)}\n`)
-    if (difference !== null) console.log(textOfDifference(difference, options.target, options.vs!))
+    for (const comparison of comparisons) console.log(textOfComparison(comparison))
   }
   if (reports.some(({ cases }) => cases.some(({ outcome }) => outcome !== 'pass'))) process.exitCode = exitCodes.failed
 }
 
+function modelsOf({ target, vs }: CheckOptions): readonly string[] {
+  return vs === undefined ? [target] : [target, vs]
+}
+
+/** Before anything is compared: what was asked and answered has been paid for. */
+function writeReports(path: string, reports: readonly CheckReport[]): void {
+  try {
+    writeFileSync(path, `${json({ reports })}\n`, { mode: 0o600 })
+  } catch (cause) {
+    throw new CliError('CLI_BAD_ARGUMENT', `--out: ${path} cannot be written.`, { cause })
+  }
+}
+
 async function runBattery(
-  battery: string,
+  battery: BatteryName,
   target: Endpoint,
   options: CheckOptions,
   prepare: (ask: Ask) => Prepared | Promise<Prepared>,
@@ -129,7 +160,7 @@ async function runBattery(
 ): Promise<CheckReport> {
   const ask = askTarget(target)
   const startedAtMs = Date.now()
-  const { cases, notes } = await prepare(ask)
+  const { cases, notes, material = generatedHaystack.material } = await prepare(ask)
   const showProgress = process.stderr.isTTY && options.json !== true
   const found = await runCases(cases, ask, {
     concurrency: options.concurrency,
@@ -141,6 +172,8 @@ async function runBattery(
   const { baseUrl, protocol, model } = target
   return {
     battery,
+    version: batteryVersions[battery],
+    material,
     target: { baseUrl, protocol, model },
     seed: options.seed,
     startedAtMs,
@@ -235,14 +268,14 @@ const shownCases = 40
 function textOfHeatMap(report: CheckReport): string {
   const cells = heatMap(report.cases)
   const lengths = [...new Set(cells.map(({ lengthTokens }) => lengthTokens))].sort((a, b) => a - b)
-  const depths = [...new Set(cells.map(({ depth }) => depth))].sort((a, b) => a - b)
+  const depths = [...new Set(cells.map(({ depth }) => depth))].sort((a, b) => (a ?? 2) - (b ?? 2))
   const effective = effectiveLengthTokens(report.cases)
   return [
     table(depths, [
-      { title: 'DEPTH', value: (depth) => percent(depth), align: 'right' },
+      { title: 'DEPTH', value: (depth) => (depth === null ? 'whole' : percent(depth)), align: 'right' },
       ...lengths.map((length) => ({
         title: String(length),
-        value: (depth: number) => {
+        value: (depth: number | null) => {
           const cell = cells.find((at) => at.lengthTokens === length && at.depth === depth)
           return cell === undefined ? '-' : percent(cell.passed / cell.judged)
         },
@@ -252,18 +285,6 @@ function textOfHeatMap(report: CheckReport): string {
     effective === null
       ? 'Effective length: none, not even the shortest prompts were answered.'
       : `Effective length: ${effective} tokens (lower 95 % bound above 0.85 of the shortest).`,
-  ].join('\n')
-}
-
-function textOfDifference(
-  { common, onlyFirstPassed, onlySecondPassed, pValue }: ReturnType<typeof compareReports>,
-  first: string,
-  second: string,
-): string {
-  return [
-    `Of ${common} cases that both answered, ${onlyFirstPassed.length} passed only with ${first} and ${onlySecondPassed.length} only with ${second} (exact McNemar p = ${pValue.toFixed(3)}).`,
-    ...onlyFirstPassed.map((id) => `  only ${first}: ${id}`),
-    ...onlySecondPassed.map((id) => `  only ${second}: ${id}`),
   ].join('\n')
 }
 

@@ -2,14 +2,10 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { protocols, type CanonicalRequest, type Item } from '@portolan/wire'
 import { jsonBattery } from './json-battery.ts'
-import {
-  effectiveLengthTokens,
-  heatMap,
-  longContextBattery,
-  longContextTasks,
-  measureCharactersPerToken,
-} from './long-context.ts'
-import { compareReports, groupResults, runCases, type CaseResult, type CheckReport } from './result.ts'
+import { documentHaystack, generatedHaystack } from './haystack.ts'
+import { effectiveLengthTokens, heatMap, lengthReadings } from './long-context-reading.ts'
+import { longContextBattery, longContextTasks, measureCharactersPerToken } from './long-context.ts'
+import { groupResults, runCases, type CaseResult } from './result.ts'
 import { call, say, scripted, type Scripted } from './scripted.test-support.ts'
 import { toolsBattery } from './tools-battery.ts'
 
@@ -222,6 +218,7 @@ describe('long-context battery', () => {
     depths: [0, 0.5, 1],
     repeats: 1,
     seed: 1,
+    haystack: generatedHaystack,
     countTokens,
     charactersPerToken: 4,
   }
@@ -254,9 +251,9 @@ describe('long-context battery', () => {
     assert.ok(found.every(({ outcome }) => outcome === 'fail'))
   })
 
-  it('leaves block edges out without a tokenizer, and says so', async () => {
+  it('leaves edges of blocks and of the window out without a tokenizer, and says so', async () => {
     const found = await run(
-      longContextBattery({ ...options, tasks: ['boundary'], countTokens: null }),
+      longContextBattery({ ...options, tasks: ['boundary', 'window-edge'], countTokens: null }),
       scripted('chat', solver(Infinity)),
     )
     assert.ok(found.every(({ outcome, detail }) => outcome === 'unscored' && detail.includes('tokenizer')))
@@ -281,36 +278,102 @@ describe('long-context battery', () => {
     const ratio = await measureCharactersPerToken(scripted('chat', () => say('ok')))
     assert.ok(ratio !== null && Math.abs(ratio - 4) < 0.2, String(ratio))
   })
-})
 
-describe('two reports', () => {
-  const report = (outcomes: Readonly<Record<string, CaseResult['outcome']>>): CheckReport => ({
-    battery: 'tools',
-    target: { baseUrl: 'u', protocol: 'chat', model: 'm' },
-    seed: 1,
-    startedAtMs: 0,
-    cases: Object.entries(outcomes).map(([id, outcome]) => ({
-      id,
-      outcome,
-      detail: '',
-      group: 'g',
-      title: '',
-      place: null,
-      calls: 1,
-      totalMs: 1,
-      firstVisibleMs: null,
-      inputTokens: null,
-      outputTokens: null,
-    })),
-    groups: [],
-    notes: [],
+  it('keeps facts without one place apart in the heat map', async () => {
+    const found = await run(
+      longContextBattery({ ...options, tasks: ['needle', 'count'] }),
+      scripted('chat', (request) =>
+        /How many times/.test(lastUser(request)) ? say('none') : solver(Infinity)(request),
+      ),
+    )
+    const at = (depth: number | null): number[] =>
+      heatMap(found)
+        .filter((cell) => cell.depth === depth)
+        .map(({ passed: hits, judged }) => hits / judged)
+    assert.deepEqual(
+      [at(0), at(0.5), at(1), at(null)],
+      [
+        [1, 1],
+        [1, 1],
+        [1, 1],
+        [0, 0],
+      ],
+    )
+    assert.deepEqual(
+      lengthReadings(found).map(({ lengthTokens, passed: hits, judged }) => [lengthTokens, hits, judged]),
+      [
+        [500, 3, 4],
+        [2000, 3, 4],
+      ],
+    )
   })
 
-  it('are compared case by case; what either could not judge is left out', () => {
-    const difference = compareReports(
-      report({ a: 'pass', b: 'pass', c: 'error', d: 'fail', e: 'pass' }),
-      report({ a: 'pass', b: 'fail', c: 'pass', d: 'pass', f: 'pass' }),
-    )
-    assert.deepEqual(difference, { common: 3, onlyFirstPassed: ['b'], onlySecondPassed: ['d'], pValue: 1 })
+  describe('at the edge of the sliding window', () => {
+    // One token a word, so that distances can be counted by hand.
+    const words = (text: string): number => (text.match(/\S+/g) ?? []).length
+    const cases = longContextBattery({ ...options, tasks: ['window-edge'], lengthsTokens: [600], countTokens: words })
+    const distanceOf = (prompt: string): number => words(prompt.slice(prompt.search(/\d{9}\.\n/)))
+
+    it('places the first digit so many tokens before the end, on both sides of 128', async () => {
+      const seen: number[] = []
+      await runCases(
+        cases,
+        scripted('chat', (request) => (seen.push(distanceOf(lastUser(request))), say('x'))),
+        {
+          concurrency: 1,
+        },
+      )
+      const named = cases.map(({ place }) => place!['fromEndTokens']!)
+      assert.deepEqual(seen, named)
+      assert.ok(named.includes(127) && named.includes(128) && named.includes(129))
+    })
+
+    it('shows a reader that sees its window only where the window ends', async () => {
+      const found = await run(
+        cases,
+        scripted('chat', (request) => {
+          const prompt = lastUser(request)
+          return say(distanceOf(prompt) <= 128 ? /crate "heron" is (\d+)/.exec(prompt)![1]! : 'not found')
+        }),
+      )
+      const lost = found.filter(({ outcome }) => outcome !== 'pass').map(({ place }) => place!['fromEndTokens'])
+      assert.deepEqual(lost, [129, 130, 132, 136, 144, 160])
+    })
+  })
+
+  describe('in the documents of the user', () => {
+    const documents = [
+      Array.from({ length: 300 }, (_, i) => `Invoice ${i} was settled by the branch in hall ${i % 7}.`).join('\n'),
+      `One line without an end: ${'word '.repeat(3000)}`,
+    ]
+    const haystack = documentHaystack(documents)
+
+    it('hides the same facts in them, solved by a reader that sees everything', async () => {
+      const prompts: string[] = []
+      const found = await run(
+        longContextBattery({ ...options, haystack }),
+        scripted('chat', (request) => (prompts.push(lastUser(request)), solver(Infinity)(request))),
+      )
+      assert.deepEqual(notPassed(found), [])
+      assert.ok(prompts.every((prompt) => !prompt.includes('harbour master')))
+      assert.ok(prompts.some((prompt) => prompt.includes('was settled by the branch')))
+      assert.ok(prompts.some((prompt) => prompt.includes('word word word')))
+    })
+
+    it('asks nothing where they are too short, and says how long they are', async () => {
+      const asked: string[] = []
+      const found = await run(
+        longContextBattery({ ...options, haystack: documentHaystack(['a short note']), lengthsTokens: [4000] }),
+        scripted('chat', (request) => (asked.push(lastUser(request)), say('x'))),
+      )
+      assert.equal(asked.length, 0)
+      assert.ok(found.every(({ detail }) => /The documents hold 4 tokens, fewer than the 4000/.test(detail)))
+    })
+
+    it('is known by the hash of its documents, never by their names or words', () => {
+      assert.match(haystack.material, /^sha256:[0-9a-f]{64}$/)
+      assert.notEqual(haystack.material, documentHaystack(documents.toReversed()).material)
+      assert.throws(() => documentHaystack([' \n\n']), RangeError)
+    })
   })
 })

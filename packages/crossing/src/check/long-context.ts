@@ -1,6 +1,6 @@
 /**
- * Is a fact still found in a long prompt, wherever it stands? Everything is generated here from a seed: haystacks of
- * made-up log prose, facts with exact digits (what compressed attention would lose first), ten tasks.
+ * Is a fact still found in a long prompt, wherever it stands? Twelve tasks from a seed, with facts of exact digits (what
+ * compressed attention would lose first), in a haystack made here or given by the user (`haystack.ts`).
  *
  * Task ideas: RULER (multi-key, variable chains, counting), MRCR (the i-th reply), NoLiMa (no common word between
  * question and fact); texts, tables and templates are our own. A length is in tokens of the target: estimated by
@@ -8,9 +8,9 @@
  */
 import type { Item } from '@portolan/wire'
 import { seededRandom, type Random } from '../statistics/random.ts'
+import { generatedHaystack, type Haystack } from './haystack.ts'
 import { instruction, textOf, user } from './items.ts'
-import { failed, passed, type CaseResult, type CheckCase, type CheckFinding } from './result.ts'
-import { wilsonInterval } from '../statistics/proportion.ts'
+import { failed, passed, type CheckCase, type CheckFinding } from './result.ts'
 import type { Ask } from './target.ts'
 
 export const longContextTasks = [
@@ -25,6 +25,7 @@ export const longContextTasks = [
   'join-ends',
   'first-instruction',
   'boundary',
+  'window-edge',
 ] as const
 export type LongContextTask = (typeof longContextTasks)[number]
 
@@ -35,7 +36,8 @@ export interface LongContextOptions {
   readonly depths: readonly number[]
   readonly repeats: number
   readonly seed: number
-  /** Counts the target's tokens; null: none at hand, then `boundary` is left unscored and lengths are estimates. */
+  readonly haystack: Haystack
+  /** Counts the target's tokens; null: none at hand, then edges are left unscored and lengths are estimates. */
   readonly countTokens: ((text: string) => number) | null
   /** Characters a token where there is no tokenizer. */
   readonly charactersPerToken: number
@@ -45,22 +47,38 @@ export interface LongContextOptions {
 const blockTokens = [4, 128] as const
 /** Around each edge: one before, on it, one after. */
 const edgeOffsets = [-1, 0, 1] as const
+/**
+ * Tokens from a fact's first digit to the end of the prompt, around the 128 that a sliding window holds. The endpoint
+ * adds a few tokens of its own behind the prompt, how many is its business, so that the steps reach beyond the edge.
+ */
+const windowEdgeDistances = [96, 112, 120, 124, 126, 127, 128, 129, 130, 132, 136, 144, 160] as const
+
+/** One prompt to be made: at a depth, at a distance from the end, or neither. */
+interface Spot {
+  readonly name: string
+  readonly depth: number | null
+  readonly fromEndTokens: number | null
+}
 
 export function longContextBattery(options: LongContextOptions): CheckCase[] {
   const cases: CheckCase[] = []
   for (const task of options.tasks)
     for (const lengthTokens of options.lengthsTokens)
-      for (const depth of placed(task) ? options.depths : [1])
+      for (const spot of spotsOf(task, options.depths))
         for (let repeat = 0; repeat < options.repeats; repeat++) {
-          const seed = mix(options.seed, task, lengthTokens, Math.round(depth * 100), repeat)
+          const seed = mix(options.seed, task, lengthTokens, spot.name, repeat)
           cases.push({
-            id: `longctx/${task}/${lengthTokens}/${Math.round(depth * 100)}/${repeat}`,
+            id: `longctx/${task}/${lengthTokens}/${spot.name}/${repeat}`,
             group: `${task} at ${lengthTokens}`,
-            title: `${task}, ${lengthTokens} tokens, depth ${Math.round(depth * 100)} %`,
-            place: { lengthTokens, depth },
+            title: `${task}, ${lengthTokens} tokens, ${spot.name}`,
+            place: {
+              lengthTokens,
+              ...(spot.depth !== null && { depth: spot.depth }),
+              ...(spot.fromEndTokens !== null && { fromEndTokens: spot.fromEndTokens }),
+            },
             run: async (ask) => {
-              const made = makeCase(task, lengthTokens, depth, seededRandom(seed), options)
-              if (made === null) return { outcome: 'unscored', detail: 'Block edges need a tokenizer (--tokenizer).' }
+              const made = makeCase(task, lengthTokens, spot, seededRandom(seed), options)
+              if (typeof made === 'string') return { outcome: 'unscored', detail: made }
               const { response } = await ask({ items: made.items, stream: true, maxOutputTokens: 4096 })
               if (response.stop === 'length') return failed('The answer was cut off before it was visible.')
               return judge(textOf(response), made)
@@ -68,6 +86,18 @@ export function longContextBattery(options: LongContextOptions): CheckCase[] {
           })
         }
   return cases
+}
+
+function spotsOf(task: LongContextTask, depths: readonly number[]): Spot[] {
+  if (task === 'window-edge')
+    return windowEdgeDistances.map((fromEndTokens) => ({
+      name: `${fromEndTokens}-from-end`,
+      depth: null,
+      fromEndTokens,
+    }))
+  return placed(task)
+    ? depths.map((depth) => ({ name: `${Math.round(depth * 100)}%`, depth, fromEndTokens: null }))
+    : [{ name: 'whole', depth: null, fromEndTokens: null }]
 }
 
 /** Tasks whose fact has one place; the others use the whole haystack. */
@@ -98,13 +128,16 @@ function judge(answer: string, { wanted, unwanted }: MadeCase): CheckFinding {
     : passed
 }
 
+/** @returns a sentence where the case cannot be made */
 function makeCase(
   task: LongContextTask,
   lengthTokens: number,
-  depth: number,
+  spot: Spot,
   random: Random,
   options: LongContextOptions,
-): MadeCase | null {
+): MadeCase | string {
+  const { countTokens } = options
+  const depth = spot.depth ?? 1
   const code = (): string => digits(random)
   const ask = (
     lines: readonly string[],
@@ -116,7 +149,11 @@ function makeCase(
     wanted,
     unwanted,
   })
-  const hay = haystack(lengthTokens, random, options)
+  const tokensOf = lineCounter(options)
+  const hay = options.haystack.linesOf(lengthTokens, random, tokensOf)
+  const tokens = hay.reduce((sum, line) => sum + tokensOf(line), 0)
+  if (tokens < lengthTokens)
+    return `The documents hold ${Math.floor(tokens)} tokens, fewer than the ${lengthTokens} asked for.`
   switch (task) {
     case 'needle': {
       const value = code()
@@ -236,8 +273,19 @@ function makeCase(
       }
     }
     case 'boundary':
-      return options.countTokens === null ? null : atBlockEdge(hay, depth, random, options.countTokens)
+      return countTokens === null ? edgesNeedTokenizer : atBlockEdge(hay, depth, random, countTokens)
+    case 'window-edge':
+      return countTokens === null ? edgesNeedTokenizer : fromTheEnd(hay, spot.fromEndTokens!, random, countTokens)
   }
+}
+
+const edgesNeedTokenizer = 'Edges of blocks and of the window need a tokenizer (--tokenizer).'
+
+function lineCounter({
+  countTokens,
+  charactersPerToken,
+}: Pick<LongContextOptions, 'countTokens' | 'charactersPerToken'>): (line: string) => number {
+  return countTokens === null ? (line) => line.length / charactersPerToken : (line) => countTokens(`${line}\n`)
 }
 
 /** The fact's first digit stands just before, on or just after an edge of a block, by the target's own tokens. */
@@ -265,6 +313,38 @@ function atBlockEdge(
         `${before}\n${padding}${lead}${value}.\n${hay.slice(at).join('\n')}\n\nWhat is the seal number of the crate "heron"? Answer with the value only.`,
       ),
     ],
+    wanted: [value],
+    unwanted: [],
+  }
+}
+
+/** The fact's first digit stands so many tokens before the end of the prompt, by the target's own tokens. */
+function fromTheEnd(
+  hay: readonly string[],
+  fromEndTokens: number,
+  random: Random,
+  countTokens: (text: string) => number,
+): MadeCase {
+  const value = digits(random)
+  const lead = 'The seal number of the crate "heron" is '
+  const question = '\n\nWhat is the seal number of the crate "heron"? Answer with the value only.'
+  const behind: string[] = []
+  const distance = (padding: string): number => {
+    const fact = `${lead}${value}.\n${behind.map((line) => `${line}\n`).join('')}${padding}`
+    return countTokens(fact + question) - countTokens(lead)
+  }
+  // Whole lines as far as they go, then one-token words; near its end the text is counted, not estimated.
+  for (const line of hay) {
+    behind.push(line)
+    if (distance('') <= fromEndTokens) continue
+    behind.pop()
+    break
+  }
+  let padding = ''
+  while (distance(padding) < fromEndTokens && padding.length < 8 * fromEndTokens) padding += ' so'
+  const before = hay.slice(behind.length).join('\n')
+  return {
+    items: [user(`${before}\n${lead}${value}.\n${behind.map((line) => `${line}\n`).join('')}${padding}${question}`)],
     wanted: [value],
     unwanted: [],
   }
@@ -303,55 +383,6 @@ const landmarks: readonly (readonly [landmark: string, city: string])[] = [
   ['Charles Bridge', 'Prague'],
 ]
 
-const subjects = [
-  'The harbour master',
-  'A tug',
-  'The night watch',
-  'The pilot',
-  'A freighter',
-  'The dredger',
-  'The customs boat',
-  'The lamp keeper',
-]
-const verbs = ['noted', 'passed', 'reported', 'logged', 'saw', 'waited for', 'signalled', 'followed']
-const objects = [
-  'a slow swell',
-  'two barges',
-  'low cloud',
-  'the evening tide',
-  'a line of buoys',
-  'the mail boat',
-  'light rain',
-  'a fishing fleet',
-]
-const places = [
-  'off the north mole',
-  'by the old dock',
-  'near the sandbank',
-  'at the lock',
-  'under the bridge',
-  'past the breakwater',
-  'in the outer road',
-  'beside the quay',
-]
-
-/** Lines of made-up log prose, about as many tokens as asked. */
-function haystack(
-  lengthTokens: number,
-  random: Random,
-  { countTokens, charactersPerToken }: Pick<LongContextOptions, 'countTokens' | 'charactersPerToken'>,
-): string[] {
-  const pick = (words: readonly string[]): string => words[Math.floor(random() * words.length)]!
-  const lines: string[] = []
-  let tokens = 0
-  while (tokens < lengthTokens) {
-    const line = `${pick(subjects)} ${pick(verbs)} ${pick(objects)} ${pick(places)} at ${1 + Math.floor(random() * 23)} hours.`
-    lines.push(line)
-    tokens += countTokens === null ? line.length / charactersPerToken : countTokens(`${line}\n`)
-  }
-  return lines
-}
-
 function insertAt(lines: readonly string[], depth: number, line: string): string[] {
   const at = Math.round(depth * lines.length)
   return [...lines.slice(0, at), line, ...lines.slice(at)]
@@ -368,50 +399,9 @@ function mix(...parts: readonly (number | string)[]): number {
   return hash >>> 0
 }
 
-export interface HeatMapCell {
-  readonly lengthTokens: number
-  readonly depth: number
-  readonly passed: number
-  readonly judged: number
-}
-
-/** Accuracy by length and depth over all tasks. */
-export function heatMap(results: readonly CaseResult[]): HeatMapCell[] {
-  const judged = results.filter(({ outcome, place }) => place !== null && outcome !== 'error' && outcome !== 'unscored')
-  return [...Map.groupBy(judged, ({ place }) => `${place!['lengthTokens']} ${place!['depth']}`)].map(([, cell]) => ({
-    lengthTokens: cell[0]!.place!['lengthTokens']!,
-    depth: cell[0]!.place!['depth']!,
-    passed: cell.filter(({ outcome }) => outcome === 'pass').length,
-    judged: cell.length,
-  }))
-}
-
-/**
- * The longest length whose lower 95 % bound is above 0.85 of the accuracy at the shortest, with no shorter length below
- * it; null when not even the shortest was judged.
- */
-export function effectiveLengthTokens(results: readonly CaseResult[]): number | null {
-  const byLength = [...Map.groupBy(heatMap(results), ({ lengthTokens }) => lengthTokens)]
-    .map(([lengthTokens, cells]) => ({
-      lengthTokens,
-      passed: cells.reduce((sum, cell) => sum + cell.passed, 0),
-      judged: cells.reduce((sum, cell) => sum + cell.judged, 0),
-    }))
-    .sort((a, b) => a.lengthTokens - b.lengthTokens)
-  const shortest = byLength[0]
-  if (!shortest || shortest.passed === 0) return null
-  const bar = 0.85 * (shortest.passed / shortest.judged)
-  let longest = shortest.lengthTokens
-  for (const { lengthTokens, passed: hits, judged } of byLength.slice(1)) {
-    if (wilsonInterval(hits, judged).lower <= bar) break
-    longest = lengthTokens
-  }
-  return longest
-}
-
 /** Two lengths of our own prose, so that what the endpoint adds to a prompt cancels out. Null: it reports no usage. */
 export async function measureCharactersPerToken(ask: Ask): Promise<number | null> {
-  const prose = haystack(4000, seededRandom(1), { countTokens: null, charactersPerToken: 4 }).join('\n')
+  const prose = generatedHaystack.linesOf(4000, seededRandom(1), (line) => line.length / 4).join('\n')
   const count = async (text: string): Promise<number | null> =>
     (await ask({ items: [user(`${text}\n\nAnswer: ok.`)], maxOutputTokens: 16 })).response.usage.inputTokens
   const short = await count(prose.slice(0, 2000))

@@ -1,6 +1,5 @@
 /** What a check finds, case by case, and what it comes to. */
 import type { Usage } from '@portolan/wire'
-import { mcNemar } from '../statistics/mcnemar.ts'
 import { wilsonInterval, type Interval } from '../statistics/proportion.ts'
 import { NoAnswer, NotSayable, type Clocked } from '../endpoint/endpoint.ts'
 import type { Ask, Question } from './target.ts'
@@ -54,7 +53,11 @@ export interface GroupResult {
 }
 
 export interface CheckReport {
-  readonly battery: string
+  readonly battery: BatteryName
+  /** Of the battery that was asked, see `batteryVersions`. */
+  readonly version: number
+  /** `generated`, or the SHA-256 of the user's documents that facts were hidden in. */
+  readonly material: string
   readonly target: { readonly baseUrl: string; readonly protocol: string; readonly model: string }
   readonly seed: number
   readonly startedAtMs: number
@@ -63,6 +66,10 @@ export interface CheckReport {
   /** Assumptions a reader must know. */
   readonly notes: readonly string[]
 }
+
+/** Raised when a case of the same name and seed asks something else: answers to other questions are not compared. */
+export const batteryVersions = { tools: 1, json: 1, longctx: 2 } as const
+export type BatteryName = keyof typeof batteryVersions
 
 export const passed: CheckFinding = { outcome: 'pass', detail: '' }
 
@@ -170,36 +177,4 @@ export function groupResults(cases: readonly CaseResult[]): GroupResult[] {
       interval: judged === 0 ? null : wilsonInterval(count('pass'), judged),
     }
   })
-}
-
-export interface CheckDifference {
-  /** Cases that both reports judged. */
-  readonly common: number
-  readonly onlyFirstPassed: readonly string[]
-  readonly onlySecondPassed: readonly string[]
-  /** Two-sided, exact, over the discordant cases. */
-  readonly pValue: number
-}
-
-/** Case by case; cases that either side lacks or could not judge are left out. */
-export function compareReports(first: CheckReport, second: CheckReport): CheckDifference {
-  const judged = ({ outcome }: CaseResult): boolean => outcome !== 'error' && outcome !== 'unscored'
-  const others = new Map(second.cases.filter(judged).map((result) => [result.id, result]))
-  const common = first.cases.filter((result) => judged(result) && others.has(result.id))
-  const differs = (passes: 'first' | 'second'): string[] =>
-    common
-      .filter((result) => {
-        const here = result.outcome === 'pass'
-        const there = others.get(result.id)!.outcome === 'pass'
-        return passes === 'first' ? here && !there : there && !here
-      })
-      .map(({ id }) => id)
-  const onlyFirstPassed = differs('first')
-  const onlySecondPassed = differs('second')
-  return {
-    common: common.length,
-    onlyFirstPassed,
-    onlySecondPassed,
-    pValue: mcNemar(onlySecondPassed.length, onlyFirstPassed.length).exact,
-  }
 }
