@@ -7,7 +7,17 @@
  * Attempts come one at a time and their words are let go: what is kept of one is its figures, some 500 bytes.
  */
 import type { UsageRecord } from '@portolan/meter'
-import type { Attempt, AttemptTurn, Case, Clocks, Dataset, Plan, Verdict } from '../records/index.ts'
+import type {
+  Attempt,
+  AttemptTurn,
+  Case,
+  Clocks,
+  Dataset,
+  Divergence,
+  Plan,
+  StubTier,
+  Verdict,
+} from '../records/index.ts'
 import type { MissingPolicy } from '../scoring/index.ts'
 
 export interface ExcludedCase {
@@ -49,6 +59,8 @@ export interface CountedAttempt extends Pick<Attempt, 'caseId' | 'arm' | 'replic
   readonly costNanos: bigint | null
   readonly turns: readonly CountedTurn[]
   readonly verdicts: readonly CountedVerdict[]
+  /** How the run left the recorded way; null: it did not. */
+  readonly divergence: Divergence | null
 }
 
 export interface CountedTurn {
@@ -56,6 +68,8 @@ export interface CountedTurn {
   readonly answered: boolean
   readonly usage: UsageRecord
   readonly clocks: Clocks
+  /** How each tool call was served, in a session run. */
+  readonly tiers: readonly StubTier[]
 }
 
 export type CountedVerdict = Pick<Verdict, 'scorer' | 'version' | 'outcome' | 'severity'>
@@ -97,13 +111,15 @@ export class ArmCases {
   }
 }
 
+const none: readonly StubTier[] = []
+
 /** Words that every attempt repeats are kept once: names, and lists of verdicts that say the same. */
 class Shared {
   readonly #verdicts = new Map<string, readonly CountedVerdict[]>()
   readonly #texts = new Map<string, string>()
 
   counted(
-    { arm, replicate, outcome, startedAtMs, costNanos, turns, verdicts }: Attempt,
+    { arm, replicate, outcome, startedAtMs, costNanos, turns, verdicts, divergence }: Attempt,
     caseId: string,
   ): CountedAttempt {
     return {
@@ -115,15 +131,17 @@ class Shared {
       costNanos,
       turns: turns.map((turn) => this.#turn(turn)),
       verdicts: this.#verdictsOf(verdicts),
+      divergence: divergence && this.#text(divergence.kind),
     }
   }
 
-  #turn({ response, usage, clocks }: AttemptTurn): CountedTurn {
+  #turn({ response, usage, clocks, stubs }: AttemptTurn): CountedTurn {
     const { source, convention } = usage
     return {
       answered: response !== null,
       usage: { ...usage, raw: null, source: this.#text(source), convention: convention && this.#text(convention) },
       clocks,
+      tiers: stubs.length === 0 ? none : stubs.map(({ tier }) => this.#text(tier)),
     }
   }
 

@@ -120,3 +120,52 @@ describe('cost in three readings', () => {
     }
   })
 })
+
+describe('the cost ratio of a reading', () => {
+  const cases = Array.from({ length: 40 }, (_, at) => ({
+    ...test,
+    id: `case_${at}`,
+    sessionId: `ses_${Math.floor(at / 2)}`,
+    // Every tenth session is one of nine like it.
+    weight: at % 20 < 2 ? 9 : 1,
+  }))
+  const asked = cases.flatMap(({ id }, at): Attempt[] => [
+    { ...turn, caseId: id, costNanos: 100_000_000n },
+    { ...turn, caseId: id, arm: 'pro', costNanos: at % 20 < 2 ? 100_000_000n : 20_000_000n + BigInt(at) },
+  ])
+  const read = (weighted: boolean): CostTable =>
+    costTable(
+      {
+        arms: new ArmCases(asked, cases),
+        cases: weighted ? cases : cases.map((each) => ({ ...each, weight: 1 })),
+        incumbent: 'gpt-5.5',
+        candidates: ['pro'],
+        pricing,
+        bootstrap: { seed: 1, confidence: 0.9 },
+      },
+      { name: 'x', asOf: promotionDay, basis: 'list' },
+    )
+
+  it('is the quotient of the table and stands inside its interval, for every reading that both arms have', () => {
+    const { arms, ratios } = read(false)
+    assert.deepEqual(
+      ratios.map(({ reading }) => reading),
+      ['observed', 'repriced', 'cold'],
+    )
+    for (const { reading, estimate, interval } of ratios) {
+      const quotient = Number(arms[1]![reading].nanos) / Number(arms[0]![reading].nanos)
+      assert.ok(Math.abs(estimate - quotient) < 1e-9, `${reading}: ${estimate} ${quotient}`)
+      assert.ok(interval!.lower <= estimate + 1e-12 && estimate <= interval!.upper + 1e-12)
+    }
+  })
+
+  it('is that of production where sessions were not sampled alike: a task counts by its weight', () => {
+    const [plain, weighted] = [read(false), read(true)]
+    const share = (one: CostTable): number => Number(one.arms[1]!.observed.nanos) / Number(one.arms[0]!.observed.nanos)
+    assert.ok(Math.abs(share(plain) - 0.28) < 0.001, String(share(plain)))
+    // 4 of 40 cases stand for 36 of 72.
+    assert.ok(Math.abs(share(weighted) - 0.6) < 0.001, String(share(weighted)))
+    assert.ok(Math.abs(weighted.ratios[0]!.estimate - share(weighted)) < 1e-6)
+    assert.ok(Math.abs(Number(weighted.arms[0]!.observed.nanos! - plain.arms[0]!.observed.nanos!)) < 100)
+  })
+})

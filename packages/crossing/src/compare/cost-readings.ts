@@ -6,7 +6,8 @@
  *   cold       no hit at all: what the first hours of a move cost
  *
  * Tokens are those measured in the replay; rates are those of the plan's price day. A reading that the data do not
- * allow is null with its reason. All amounts are nanos of one currency over all tasks that every arm has in common.
+ * allow is null with its reason. All amounts are nanos of one currency over all tasks that every arm has in common, each
+ * counted by its weight, so that a task costs what it does in production and not what it does in the sample.
  */
 import {
   cacheRuleOf,
@@ -21,6 +22,7 @@ import {
   type UsageRecord,
 } from '@portolan/meter'
 import type { Case, Exchange } from '../records/index.ts'
+import { ratioOfTotals, type Interval } from '../statistics/index.ts'
 import { timedExchange } from '../recording/timeline.ts'
 import type { ArmCases, CountedAttempt } from './arm-cases.ts'
 
@@ -81,7 +83,20 @@ export interface CostTable {
     readonly hitShare: number | null
     readonly against: 'steady' | 'observed'
   }[]
+  /** Candidate over incumbent, with intervals from resampled sessions; a reading that either side lacks is not in it. */
+  readonly ratios: readonly CostRatio[]
 }
+
+export interface CostRatio {
+  readonly arm: string
+  readonly reading: CostReading
+  readonly estimate: number
+  /** Null: measured in one session, which has no interval. */
+  readonly interval: Interval | null
+}
+
+export const costReadings = ['observed', 'repriced', 'steady', 'cold'] as const
+export type CostReading = (typeof costReadings)[number]
 
 export interface CostQuestion {
   readonly arms: ArmCases
@@ -89,6 +104,8 @@ export interface CostQuestion {
   readonly incumbent: string
   readonly candidates: readonly string[]
   readonly pricing: Pricing | null
+  /** Of the bootstrap; null: no ratios are wanted. */
+  readonly bootstrap?: { readonly seed: number; readonly confidence: number } | null
 }
 
 /** @param steady the same for all scenarios, and worth making once */
@@ -113,7 +130,32 @@ export function costTable(
       hitShare: breakEvenShare(target, cost.cold.nanos, warmNanos),
       against,
     })),
+    ratios: question.bootstrap
+      ? read.slice(1).flatMap((mine) => ratiosOf(common, mine, then, question.bootstrap!))
+      : [],
   }
+}
+
+function ratiosOf(
+  common: readonly Case[],
+  mine: ArmRead,
+  theirs: ArmRead,
+  options: { readonly seed: number; readonly confidence: number },
+): CostRatio[] {
+  return costReadings.flatMap((reading): CostRatio[] => {
+    const [candidate, incumbent] = [mine.byCase[reading], theirs.byCase[reading]]
+    if (candidate === null || incumbent === null) return []
+    const { ratio, interval } = ratioOfTotals(
+      common.map(({ sessionId, weight }, at) => ({
+        session: sessionId,
+        weight,
+        candidate: candidate[at]!,
+        incumbent: incumbent[at]!,
+      })),
+      options,
+    )
+    return ratio === null ? [] : [{ arm: mine.cost.arm, reading, estimate: ratio, interval }]
+  })
 }
 
 /** Scenarios of a plan: its price day as charged, its list where a promotion suspends one, and the further days. */
@@ -131,19 +173,44 @@ export function scenariosOf(
   ]
 }
 
+/** What each task cost, in the order of the common cases; null: the reading is not known. */
+type ByCase = Readonly<Record<CostReading, Float64Array | null>>
+
+interface ArmRead {
+  readonly cost: ArmCost
+  readonly warmNanos: bigint | null
+  readonly byCase: ByCase
+}
+
+interface Total extends Amount {
+  readonly byCase: Float64Array | null
+}
+
+function unknownTotal(why: string): Total {
+  return { nanos: null, why, byCase: null }
+}
+
+function amountOf({ nanos, why }: Total): Amount {
+  return { nanos, why }
+}
+
 function armCost(
   question: CostQuestion,
   arm: string,
   common: readonly Case[],
   scenario: CostScenario,
   steadyHitsOf: SteadyHits,
-): { cost: ArmCost; warmNanos: bigint | null } {
+): ArmRead {
   const { arms, pricing } = question
-  const observed = observedOf(common.map(({ id }) => arms.of(arm, id)))
-  const nothing = (why: string): { cost: ArmCost; warmNanos: null } => ({
+  const sum = weightedSum(common)
+  const observed = observedOf(
+    common.map(({ id }) => arms.of(arm, id)),
+    sum,
+  )
+  const nothing = (why: string): ArmRead => ({
     cost: {
       arm,
-      observed,
+      observed: amountOf(observed),
       repriced: { nanos: null, why },
       steady: { nanos: null, why },
       cold: { nanos: null, why },
@@ -152,6 +219,7 @@ function armCost(
       priceVersions: [],
     },
     warmNanos: null,
+    byCase: { observed: observed.byCase, repriced: null, steady: null, cold: null },
   })
   const named = pricing?.arms[arm]
   if (pricing === null || named === undefined) return nothing(`${arm} has no price list.`)
@@ -159,32 +227,32 @@ function armCost(
   if (record === null)
     return nothing(`The price book has no ${named.currency} price of ${named.model} for ${scenario.asOf}.`)
   const versions = new Set<string>()
-  const sum = (usageOf: (usage: UsageRecord, test: Case) => UsageRecord | null): Amount => {
-    let total = 0n
+  const total = (usageOf: (usage: UsageRecord, test: Case) => UsageRecord | null): Total => {
+    const tasks: bigint[] = []
     for (const test of common) {
       const attempts = arms.of(arm, test.id)
       let nanos = 0n
       for (const attempt of attempts)
         for (const usage of usagesOf([attempt])) {
           const assumed = usageOf(usage, test)
-          if (assumed === null) return { nanos: null, why: `The recorded timeline does not cover case ${test.id}.` }
+          if (assumed === null) return unknownTotal(`The recorded timeline does not cover case ${test.id}.`)
           const price = priceOf(record, named, assumed, attempt.startedAtMs)
-          if (price === null) return { nanos: null, why: `The price of ${named.model} does not fit case ${test.id}.` }
+          if (price === null) return unknownTotal(`The price of ${named.model} does not fit case ${test.id}.`)
           const { totalNanos, unpriced } = costOf(assumed, price)
-          if (totalNanos === null) return { nanos: null, why: `Case ${test.id}: ${unpriced?.message ?? 'not priced'}` }
+          if (totalNanos === null) return unknownTotal(`Case ${test.id}: ${unpriced?.message ?? 'not priced'}`)
           versions.add(price.versionId)
           nanos += totalNanos
         }
       // Replicates are one task, not several.
-      total += nanos / BigInt(attempts.length)
+      tasks.push(nanos / BigInt(attempts.length))
     }
-    return { nanos: total, why: null }
+    return sum(tasks)
   }
   const hits = steadyHitsOf.get(arm) ?? null
-  const steady: Amount =
+  const steady =
     hits === null
-      ? { nanos: null, why: 'The recorded prompts or the cache rule of the vendor are not at hand.' }
-      : sum((usage, test) => {
+      ? unknownTotal('The recorded prompts or the cache rule of the vendor are not at hand.')
+      : total((usage, test) => {
           const share = hits.get(`${test.sessionId}\0${test.seq}`)
           return share === undefined ? null : withHits(usage, share)
         })
@@ -193,32 +261,50 @@ function armCost(
     const assumed = withHits(usage, hits?.get(`${test.sessionId}\0${test.seq}`) ?? 0)
     return assumed === null ? [] : [assumed]
   })
+  const [repriced, cold] = [total((usage) => usage), total((usage) => withHits(usage, 0))]
   return {
     cost: {
       arm,
-      observed,
-      repriced: sum((usage) => usage),
-      steady,
-      cold: sum((usage) => withHits(usage, 0)),
+      observed: amountOf(observed),
+      repriced: amountOf(repriced),
+      steady: amountOf(steady),
+      cold: amountOf(cold),
       observedHitShare: hitShareOf(usages.map(({ usage }) => usage)),
       steadyHitShare: steady.nanos === null ? null : hitShareOf(steadyUsages),
       priceVersions: [...versions].sort(),
     },
-    warmNanos: sum((usage) => withHits(usage, 1)).nanos,
+    warmNanos: total((usage) => withHits(usage, 1)).nanos,
+    byCase: { observed: observed.byCase, repriced: repriced.byCase, steady: steady.byCase, cold: cold.byCase },
   }
 }
 
-function observedOf(cases: readonly (readonly CountedAttempt[])[]): Amount {
-  let [total, unknown] = [0n, 0]
-  for (const attempts of cases) {
+type Sum = (tasks: readonly bigint[]) => Total
+
+/** Exact where all weights are equal; otherwise each task counts by its weight, scaled so that the weights sum to their number. */
+function weightedSum(common: readonly Case[]): Sum {
+  const scale = common.length / common.reduce((sum, { weight }) => sum + weight, 0)
+  const equal = common.every(({ weight }) => weight === common[0]!.weight)
+  return (tasks) => ({
+    nanos: tasks.reduce(
+      (sum, nanos, at) => sum + (equal ? nanos : BigInt(Math.round(Number(nanos) * common[at]!.weight * scale))),
+      0n,
+    ),
+    why: null,
+    byCase: Float64Array.from(tasks, Number),
+  })
+}
+
+function observedOf(cases: readonly (readonly CountedAttempt[])[], sum: Sum): Total {
+  let unknown = 0
+  const tasks = cases.map((attempts) => {
     let nanos = 0n
     for (const { costNanos } of attempts)
       if (costNanos === null) unknown++
       else nanos += costNanos
-    total += nanos / BigInt(Math.max(1, attempts.length))
-  }
-  if (cases.length === 0) return { nanos: null, why: 'No task was asked of all arms.' }
-  return unknown === 0 ? { nanos: total, why: null } : { nanos: null, why: `${unknown} attempts have no price.` }
+    return nanos / BigInt(Math.max(1, attempts.length))
+  })
+  if (cases.length === 0) return unknownTotal('No task was asked of all arms.')
+  return unknown === 0 ? sum(tasks) : unknownTotal(`${unknown} attempts have no price.`)
 }
 
 /** Attempts without an answer were not billed by tokens; their usage is not known and not guessed. */

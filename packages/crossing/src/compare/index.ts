@@ -18,6 +18,7 @@ export {
   type SensitivityReading,
 } from './compare-runs.ts'
 export {
+  costReadings,
   costTable,
   scenariosOf,
   steadyHits,
@@ -25,6 +26,7 @@ export {
   type ArmCost,
   type ArmPricing,
   type CostQuestion,
+  type CostRatio,
   type CostScenario,
   type CostTable,
   type PriceBasis,
