@@ -11,6 +11,7 @@ import { createInterface } from 'node:readline'
 
 const bin = resolve(import.meta.dirname, '../../packages/cli/bin/portolan.js')
 const probe = new URL('./peak-probe.ts', import.meta.url).href
+const guard = new URL('../../packages/crossing/src/replay/network-guard.test-support.ts', import.meta.url).href
 
 export interface Doors {
   readonly url: string
@@ -20,6 +21,12 @@ export interface Doors {
 export interface Peak {
   readonly residentBytes: number
   readonly heapBytes: number
+}
+
+interface NetworkUse {
+  readonly reached: ReadonlySet<string>
+  /** Each as often as it was tried. */
+  readonly refused: readonly string[]
 }
 
 interface Ended {
@@ -66,7 +73,26 @@ export class CommandLine {
   }
 
   attempt(...args: string[]): Promise<Ended> {
-    const child = this.#spawn(args)
+    return this.#ended(this.#spawn(args))
+  }
+
+  /** The same, unable to reach any address but these (`host:port`), its threads included. */
+  async guarded(addresses: readonly string[], ...args: string[]): Promise<Ended & NetworkUse> {
+    const log = this.path('network.log')
+    writeFileSync(log, '')
+    const ended = await this.#ended(
+      this.#spawn(args, ['--import', guard], {
+        NETWORK_GUARD_ALLOW: addresses.join(','),
+        NETWORK_GUARD_LOG: log,
+      }),
+    )
+    const tried = readFileSync(log, 'utf8').trim().split('\n')
+    const those = (how: string): string[] =>
+      tried.flatMap((line) => (line.startsWith(how) ? [line.slice(how.length)] : []))
+    return { ...ended, reached: new Set(those('reached ')), refused: those('refused ') }
+  }
+
+  #ended(child: ChildProcess): Promise<Ended> {
     let output = ''
     let error = ''
     child.stdout!.on('data', (chunk) => (output += String(chunk)))
@@ -87,10 +113,10 @@ export class CommandLine {
     if (!keep) rmSync(this.folder, { recursive: true })
   }
 
-  #spawn(args: readonly string[]): ChildProcess {
-    return spawn(process.execPath, ['--conditions=source', '--import', probe, bin, ...args], {
+  #spawn(args: readonly string[], more: readonly string[] = [], env: NodeJS.ProcessEnv = {}): ChildProcess {
+    return spawn(process.execPath, ['--conditions=source', '--import', probe, ...more, bin, ...args], {
       cwd: this.folder,
-      env: { ...process.env, SUPPLIER_KEY: 'sk-example', PEAK_FILE: this.path('peak.json') },
+      env: { ...process.env, ...env, SUPPLIER_KEY: 'sk-example', PEAK_FILE: this.path('peak.json') },
       stdio: ['ignore', 'pipe', 'pipe'],
     })
   }

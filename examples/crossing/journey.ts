@@ -3,14 +3,14 @@ import assert from 'node:assert/strict'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { CommandLine, type Doors } from './command-line.ts'
 
-/** One gateway whose clients ask for `gpt-5.5` and get the old supplier. */
-export function commandLineFor(incumbentUrl: string, candidateUrl: string): CommandLine {
+/** One gateway whose clients ask for any of these names and get the old supplier's `gpt-5.5`. */
+export function commandLineFor(incumbentUrl: string, candidateUrl: string, names: readonly string[]): CommandLine {
   return new CommandLine(`listen: 127.0.0.1:0
 upstreams:
   old: { kind: openai-compatible, baseUrl: "${incumbentUrl}/v1", apiKey: "\${SUPPLIER_KEY}", protocols: [chat], prices: openai }
   new: { kind: openai-compatible, baseUrl: "${candidateUrl}/v1", apiKey: "\${SUPPLIER_KEY}", protocols: [chat], prices: deepseek }
 models:
-  gpt-5.5: { route: [old] }
+${names.map((name) => `  ${name}: { route: [{ upstream: old, model: gpt-5.5 }] }`).join('\n')}
 `)
 }
 

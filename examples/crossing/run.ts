@@ -1,181 +1,151 @@
 /**
- * The whole way over in one command: `node --conditions=source examples/crossing/run.ts [sessions, default 60]`.
+ * The whole way over in one command: `node --conditions=source examples/crossing/run.ts [sessions, default 240]`.
  *
- * Records an agent's traffic at a real gateway, plans the comparison, replays it on both suppliers, makes the report and
- * signs it, all through the command line; then checks that the report found exactly what was planted: a wrong argument
- * in every seventh refund, a slower first word, a cheaper bill.
+ * Records five kinds of work at a real gateway, plans the comparison, replays it on both suppliers, makes the report and
+ * signs it, all through the command line; then checks that the report found exactly what was planted
+ * (`workloads.ts`): the same failures in the same tasks, the slices they are in, a slower first word and a cheaper bill,
+ * and nothing else; and that the replay reached the two suppliers and no other address.
  */
 import assert from 'node:assert/strict'
-import { spawn, type ChildProcess } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join, resolve } from 'node:path'
-import { createInterface } from 'node:readline'
-import { parseReport } from '@portolan/crossing'
-import { startSupplier, wrongOrderEvery } from './suppliers.ts'
+import { readFileSync } from 'node:fs'
+import { parseReport, type CandidateReport, type ReportData } from '@portolan/crossing'
+import type { Doors } from './command-line.ts'
+import { commandLineFor, decideEgress, planFor, record } from './journey.ts'
+import { delayMs, startSupplier } from './suppliers.ts'
+import { firstTask, workloads, type AnswerMessage, type Workload } from './workloads.ts'
 
-const sessions = Number(process.argv[2] ?? 60)
-if (!Number.isSafeInteger(sessions) || sessions < 14) {
-  console.error('The first argument is a number of sessions, from 14.')
+/** Fewer planted failures than this many sessions bring are no proof, and the report rightly shows none. */
+const fewestSessions = 240
+const sessions = Number(process.argv[2] ?? fewestSessions)
+if (!Number.isSafeInteger(sessions) || sessions < fewestSessions || sessions > 2000) {
+  console.error(`The first argument is a number of sessions, from ${fewestSessions} to 2000.`)
   process.exit(2)
 }
-const bin = resolve(import.meta.dirname, '../../packages/cli/bin/portolan.js')
-const folder = mkdtempSync(join(tmpdir(), 'portolan-crossing-'))
+const tasks = Math.floor(sessions / workloads.length)
 const incumbent = await startSupplier('incumbent')
 const candidate = await startSupplier('candidate')
-let gateway: ChildProcess | null = null
+const cli = commandLineFor(
+  incumbent.url,
+  candidate.url,
+  workloads.map(({ name }) => name),
+)
+const keep = process.env['KEEP'] !== undefined
 
 try {
-  writeFileSync(
-    join(folder, 'portolan.yaml'),
-    `listen: 127.0.0.1:0
-upstreams:
-  old: { kind: openai-compatible, baseUrl: "${incumbent.url}/v1", apiKey: "\${SUPPLIER_KEY}", protocols: [chat], prices: openai }
-  new: { kind: openai-compatible, baseUrl: "${candidate.url}/v1", apiKey: "\${SUPPLIER_KEY}", protocols: [chat], prices: deepseek }
-models:
-  gpt-5.5: { route: [old] }
-`,
-  )
-  const doors = await up()
-  await portolan('record', 'start', '--level', 'redacted', '--name', 'clerk')
-  // A running gateway looks for new recordings once a second.
-  await new Promise((resolve) => setTimeout(resolve, 1500))
-  for (let order = 1; order <= sessions; order++) await clerk(doors, order)
-  const recording = await whenRecorded(3 * sessions)
-  await portolan('record', 'stop')
-  await down()
-
-  await portolan(
-    'plan',
-    'new',
-    '--recording',
-    recording,
-    '--from',
-    'old:gpt-5.5',
-    '--to',
-    'new:deepseek-v4-pro',
-    '--margin',
-    '2pt',
-  )
-  const planFile = join(folder, 'plan.yaml')
-  const draft = readFileSync(planFile, 'utf8')
-  const refused = await attempt('replay', 'run', '--pilot', '5')
+  const recording = await record(cli, traffic)
+  await planFor(cli, recording)
+  const refused = await cli.attempt('replay', 'run', '--pilot', '5')
   assert.match(refused.error, /No decision allows sending recorded data/, 'nothing goes to a new processor undecided')
-  writeFileSync(
-    planFile,
-    draft.replace(
-      'egress: []',
-      `egress:
-  - { processor: new, decision: allowed, by: "Example Person, data protection", on: ${new Date().toISOString().slice(0, 10)}, purposes: [replay], level: redacted, data: "made-up orders", until: null, note: null }`,
-    ),
+  decideEgress(cli)
+  await cli.run('replay', 'run', '--pilot', '50')
+  await cli.run('plan', 'pilot', '--results', 'plan.pilot.json')
+  await cli.run('plan', 'freeze')
+  const arms = [incumbent, candidate].map(({ url }) => new URL(url).host)
+  const replayed = await cli.guarded(arms, 'replay', 'run')
+  console.log(`${replayed.error}\n\n${replayed.output}`)
+  assert.equal(replayed.code, 0)
+  assert.deepEqual(
+    [...replayed.reached].sort(),
+    [...arms].sort(),
+    'the replay reached both suppliers, and nothing else',
   )
-  await portolan('replay', 'run', '--pilot', '20')
-  await portolan('plan', 'pilot', '--results', 'plan.pilot.json')
-  await portolan('plan', 'freeze')
-  console.log(await portolan('replay', 'run'))
-  await portolan('report', 'make')
-  await portolan('report', 'sign', '--role', 'engineering', '--person', 'Example Person', '--decision', 'rejected')
-  console.log(await portolan('report', 'verify'))
+  assert.deepEqual(replayed.refused, [])
+  await cli.run('report', 'make')
+  await cli.run('report', 'sign', '--role', 'engineering', '--person', 'Example Person', '--decision', 'rejected')
+  console.log(await cli.run('report', 'verify'))
 
-  const report = parseReport(readFileSync(join(folder, 'plan.report.json'), 'utf8'))
-  const [found] = report.candidates
-  assert.ok(found)
-  const planted = Math.floor(sessions / wrongOrderEvery)
-  // The report's own list of failed cases; the incumbent has none.
-  assert.equal(report.cases.length, planted, 'every planted wrong argument is found, and nothing else')
-  assert.ok(report.cases.every((row) => JSON.stringify(row).includes('refund')))
-  const faster = found.otherComparisons.find(({ metric }) => metric === 'first-visible')
-  assert.ok(faster && faster.lower > 1, 'the slower first word shows')
-  const cost = found.otherComparisons.find(({ metric }) => metric === 'cost')
-  assert.ok(cost && cost.upper < 1, 'the cheaper bill shows')
-  console.log(`Found the ${planted} planted wrong refunds and no other failure: ${found.verdict}. ${found.reason}`)
-  console.log(`The report lies in ${join(folder, 'plan.report.html')} until this ends; pass KEEP=1 to keep it.`)
+  const report = parseReport(readFileSync(cli.path('plan.report.json'), 'utf8'))
+  const found = report.candidates[0]!
+  assert.equal(found.verdict, 'WORSE', found.reason)
+  for (const workload of workloads) failuresArePlanted(report, workload)
+  slicesArePlanted(report, found)
+  slowerAndCheaper(found)
+  console.log(`Found ${report.cases.length} planted failures in ${workloads.length} kinds of work, and no other.`)
+  console.log(`${found.verdict}. ${found.reason}`)
+  if (keep) console.log(`The report: ${cli.path('plan.report.html')}`)
 } finally {
-  await down()
+  await cli.close(keep)
   await incumbent.close()
   await candidate.close()
-  if (process.env['KEEP'] === undefined) rmSync(folder, { recursive: true })
 }
 
-interface Doors {
-  readonly url: string
-  readonly key: string
+// ------------------------------------------------------------------------------------------------ traffic
+
+/** Eight clients at once, each in the middle of a session of its own. */
+async function traffic(doors: Doors): Promise<number> {
+  const open = Array.from({ length: tasks }, (_, index) =>
+    workloads.map((workload) => [workload, firstTask + index] as const),
+  )
+    .flat()
+    .values()
+  let exchanges = 0
+  const client = async (): Promise<void> => {
+    for (const [workload, task] of open) exchanges += await session(doors, workload, task)
+  }
+  await Promise.all(Array.from({ length: 8 }, client))
+  return exchanges
 }
 
-async function up(): Promise<Doors> {
-  gateway = spawn(process.execPath, ['--conditions=source', bin, 'up', '--json'], {
-    cwd: folder,
-    env: { ...process.env, SUPPLIER_KEY: 'sk-example' },
-    stdio: ['ignore', 'pipe', 'inherit'],
-  })
-  for await (const line of createInterface({ input: gateway.stdout! })) return JSON.parse(line) as Doors
-  throw new Error('The gateway ended before it listened.')
-}
-
-function down(): Promise<void> {
-  const child = gateway
-  gateway = null
-  if (child === null || child.exitCode !== null) return Promise.resolve()
-  return new Promise((resolve) => {
-    child.once('exit', () => resolve())
-    child.kill('SIGTERM')
-  })
-}
-
-/** One agent session of three turns: look up, refund, say so. */
-async function clerk({ url, key }: Doors, order: number): Promise<void> {
-  const tools = ['look_up', 'refund'].map((name) => ({
-    type: 'function',
-    function: { name, parameters: { type: 'object', properties: { order: { type: 'integer' } }, required: ['order'] } },
-  }))
-  const messages: object[] = [{ role: 'user', content: `Please refund order ${order} of jane.doe@example.com.` }]
-  for (let turn = 0; turn < 3; turn++) {
-    const answer = await fetch(`${url}/v1/chat/completions`, {
+async function session({ url, key }: Doors, workload: Workload, task: number): Promise<number> {
+  const messages = [...workload.opening(task)]
+  for (let turn = 0; ; turn++) {
+    const answered = await fetch(`${url}/v1/chat/completions`, {
       method: 'POST',
       headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json' },
-      body: JSON.stringify({ model: 'gpt-5.5', messages, tools }),
+      body: JSON.stringify({ model: workload.name, messages, ...workload.settings }),
     })
-    assert.equal(answer.status, 200)
-    const { choices } = (await answer.json()) as { choices: { message: { tool_calls?: { id: string }[] } }[] }
-    const { message } = choices[0]!
-    messages.push(message)
-    for (const { id } of message.tool_calls ?? []) messages.push({ role: 'tool', tool_call_id: id, content: 'done' })
+    assert.equal(answered.status, 200)
+    const { choices } = (await answered.json()) as { choices: [{ message: AnswerMessage }] }
+    const more = workload.next(task, turn, choices[0].message)
+    if (more === null) return turn + 1
+    messages.push(choices[0].message, ...more)
   }
 }
 
-/** The recorder works behind the answers: waits until it has all of them. */
-async function whenRecorded(exchanges: number): Promise<string> {
-  for (let tries = 0; tries < 100; tries++) {
-    const status = JSON.parse(await portolan('record', 'status', '--json')) as unknown
-    const [recording] = (Array.isArray(status) ? status : (status as { recordings: unknown[] }).recordings) as {
-      id: string
-      counts: { exchanges: number }
-    }[]
-    if (recording && recording.counts.exchanges >= exchanges) return recording.id
-    await new Promise((resolve) => setTimeout(resolve, 200))
-  }
-  throw new Error(`Fewer than ${exchanges} exchanges were recorded.`)
-}
+// --------------------------------------------------------------------------------------- found and planted
 
-async function portolan(...args: string[]): Promise<string> {
-  const { code, output, error } = await attempt(...args)
-  if (code !== 0) throw new Error(`portolan ${args.join(' ')} ended with ${code}: ${error}${output}`)
-  return output
-}
-
-function attempt(
-  ...args: string[]
-): Promise<{ readonly code: number | null; readonly output: string; readonly error: string }> {
-  const child = spawn(process.execPath, ['--conditions=source', bin, ...args], {
-    cwd: folder,
-    env: { ...process.env, SUPPLIER_KEY: 'sk-example' },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  })
-  let output = ''
-  let error = ''
-  child.stdout.on('data', (chunk) => (output += String(chunk)))
-  child.stderr.on('data', (chunk) => (error += String(chunk)))
-  return new Promise((resolve) =>
-    child.on('close', (code) => resolve({ code, output: output.trim(), error: error.trim() })),
+/** The failed cases of this work are those of the planted tasks, one each, for the planted reason. */
+function failuresArePlanted({ cases }: ReportData, { name, planted }: Workload): void {
+  const rows = cases.filter(({ tags }) => tags.includes(`model:${name}`))
+  const expected: number[] = []
+  if (planted !== null) for (let task = 0; task < tasks; task += planted.every) expected.push(firstTask + task)
+  // The old supplier is right everywhere, so its answer names the task.
+  const named = rows.map(({ incumbentAnswer }) => Number(/\b\d{3}\b/.exec(incumbentAnswer?.text ?? '')?.[0]))
+  assert.deepEqual(
+    named.toSorted((a, b) => a - b),
+    expected,
+    `${name}: the planted tasks fail, and no other`,
   )
+  for (const { kind, why } of rows) {
+    assert.equal(kind, 'regressed')
+    assert.match(why.join('\n'), planted!.shows)
+  }
+}
+
+/** The kinds of work with something planted are flagged, the others not; any other slice that is has planted cases in it. */
+function slicesArePlanted({ cases }: ReportData, { slices }: CandidateReport): void {
+  const flagged = slices.filter(({ decision }) => decision === 'worse').map(({ slice }) => slice!)
+  assert.deepEqual(
+    flagged.filter((slice) => slice.startsWith('model:')).sort(),
+    workloads.flatMap(({ name, planted }) => (planted === null ? [] : [`model:${name}`])).sort(),
+  )
+  for (const slice of flagged)
+    assert.ok(
+      cases.some(({ tags }) => tags.includes(slice)),
+      `${slice} holds planted failures`,
+    )
+}
+
+function slowerAndCheaper({ otherComparisons }: CandidateReport): void {
+  const of = (metric: string): CandidateReport['otherComparisons'][number] => {
+    const found = otherComparisons.find((one) => one.metric === metric)
+    assert.ok(found, metric)
+    return found
+  }
+  const slower = of('first-visible')
+  // What the doors add to both makes the ratio smaller, never larger.
+  const planted = delayMs.candidate / delayMs.incumbent
+  assert.ok(slower.lower > 1.2 && slower.estimate < planted, `the first word is ${slower.estimate} times as late`)
+  assert.ok(of('cost').upper < 1, 'the bill is smaller')
+  assert.notEqual(of('floor').decision, 'worse', 'the old supplier does not differ from itself')
 }

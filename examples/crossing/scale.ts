@@ -59,7 +59,7 @@ if (sizes.length > 1) {
 
 async function journey(size: number): Promise<Stage[]> {
   const [incumbent, candidate] = [await supplier(false), await supplier(true)]
-  const cli = commandLineFor(incumbent.url, candidate.url)
+  const cli = commandLineFor(incumbent.url, candidate.url, ['clerk'])
   const stages: Stage[] = []
   const stage = async <T>(name: string, work: () => Promise<T>): Promise<T> => {
     const startedAt = performance.now()
@@ -89,13 +89,14 @@ async function journey(size: number): Promise<Stage[]> {
 
 /** Sixteen clients at once; the recorder is waited for now and then, as it would have the time to in life. */
 async function traffic(doors: Doors, size: number, caughtUp: (exchanges: number) => Promise<string>): Promise<number> {
-  let next = 0
-  for (let upTo = Math.min(500, size); next < size; upTo = Math.min(upTo + 500, size)) {
+  const orders = Array.from({ length: size }, (_, index) => index + 1)
+  for (let from = 0; from < size; from += 500) {
+    const open = orders.slice(from, from + 500).values()
     const client = async (): Promise<void> => {
-      while (next < upTo) await session(doors, ++next)
+      for (const order of open) await session(doors, order)
     }
     await Promise.all(Array.from({ length: 16 }, client))
-    await caughtUp(next * turns)
+    await caughtUp(Math.min(from + 500, size) * turns)
   }
   return size * turns
 }
@@ -106,7 +107,7 @@ async function session(doors: Doors, order: number): Promise<void> {
     { role: 'user', content: `Please refund order ${order} of customer${order}@example.com. ${order} `.repeat(4) },
   ]
   for (let turn = 0; turn < turns; turn++) {
-    const answer = await ask(doors, { model: 'gpt-5.5', messages, tools })
+    const answer = await ask(doors, { model: 'clerk', messages, tools })
     messages.push(answer)
     for (const { id } of answer.tool_calls ?? [])
       messages.push({ role: 'tool', tool_call_id: id, content: `order ${order}: done. ${'ok '.repeat(100)}` })
