@@ -5,7 +5,6 @@
  * from a file in the data directory that is made on first use.
  */
 import { execFileSync } from 'node:child_process'
-import { hkdfSync } from 'node:crypto'
 import { existsSync, readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { isFieldPath, LiveRecorder, RecordingLibrary, Vault, type RedactionRules } from '@portolan/crossing'
@@ -62,11 +61,6 @@ export function liveRecording(
     },
     close: () => recorder.close(),
   }
-}
-
-/** For what is derived from recorded content, such as the attempts of a replay. */
-export function attemptsKey(loaded: LoadedConfig, dataPath: string): Uint8Array {
-  return new Uint8Array(hkdfSync('sha256', recordingKey(loaded, dataPath), '', 'portolan attempts', 32))
 }
 
 function recordingKey(loaded: LoadedConfig, dataPath: string): Uint8Array {

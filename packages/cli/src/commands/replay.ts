@@ -34,7 +34,7 @@ import { toGatewayConfig } from '../config/to-gateway.ts'
 import type { LoadedConfig } from '../config/load.ts'
 import { CliError, exitCodes } from '../errors.ts'
 import { json, money, table } from '../output.ts'
-import { attemptsKey, openLibrary } from '../recording.ts'
+import { openLibrary } from '../recording.ts'
 import { withReplayDoors } from '../replay-doors.ts'
 import { withData, type CommonOptions } from './open.ts'
 import { replayProgress } from './replay-progress.ts'
@@ -71,7 +71,7 @@ export function runReplay(file: string, options: ReplayOptions): Promise<void> {
       const journal = new AttemptJournal(
         journalOf(file, options.pilot !== undefined),
         plan.hash ?? plan.dataset.hash,
-        attemptsKey(loaded, data.path),
+        library.derivedKeys('attempts'),
       )
       try {
         await withReplayDoors(arms, { loaded, data, timeoutMs: options.timeout * 1000 }, async (doors) => {

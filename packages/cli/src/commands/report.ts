@@ -31,7 +31,7 @@ import { toGatewayConfig } from '../config/to-gateway.ts'
 import { CliError, exitCodes } from '../errors.ts'
 import { json } from '../output.ts'
 import { readPriceBook } from '../price-files.ts'
-import { attemptsKey, openLibrary } from '../recording.ts'
+import { openLibrary } from '../recording.ts'
 import { withData, type CommonOptions } from './open.ts'
 import { casesFileOf, checkCases, readPlan } from './plan.ts'
 import { journalOf, readRuns } from './replay.ts'
@@ -51,7 +51,7 @@ export function makeReport(file: string, options: CommonOptions): Promise<void> 
     if (!existsSync(journalFile))
       throw new CliError('CLI_NOT_FOUND', `There are no attempts yet. \`portolan replay run ${file}\` makes them.`)
     const library = openLibrary(loaded, path, true)
-    const journal = new AttemptJournal(journalFile, plan.hash, attemptsKey(loaded, path))
+    const journal = new AttemptJournal(journalFile, plan.hash, library.derivedKeys('attempts'))
     try {
       const sessions = new Set(dataset.cases.map(({ sessionId }) => sessionId))
       const report = buildReport({

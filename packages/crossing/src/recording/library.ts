@@ -5,7 +5,7 @@
  * overwrites it where it lay, and forgets how to recognise the conversation; the ciphertext may stay, nobody can
  * open it. `record start` in one process takes effect in a running gateway because both look at this database.
  */
-import { randomBytes } from 'node:crypto'
+import { hkdfSync, randomBytes } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { createSealer } from '@portolan/wire'
@@ -234,6 +234,28 @@ export class RecordingLibrary {
         )
       return parent
     })
+  }
+
+  /**
+   * Keys for what is derived from a session's content, such as the attempts of a replay. They come from the key of the
+   * session's subject and die with it: erased once, all of it is noise, wherever it was copied to.
+   *
+   * @returns by session id; null: erased. @throws {CrossingError} CROSSING_NOT_FOUND, CROSSING_BAD_KEY
+   */
+  derivedKeys(purpose: string): (sessionId: string) => Uint8Array | null {
+    const known = new Map<string, Uint8Array | null>()
+    const mostKnown = 50_000
+    return (sessionId) => {
+      const found = known.get(sessionId)
+      if (found !== undefined) return found
+      const row = this.#sessionRow(sessionId)
+      const key =
+        Number(row['erased']) === 1
+          ? null
+          : new Uint8Array(hkdfSync('sha256', this.#dataKey(row), '', `portolan-${purpose}\0${sessionId}`, 32))
+      if (known.size < mostKnown) known.set(sessionId, key)
+      return key
+    }
   }
 
   #dataKey(session: Row): Buffer {

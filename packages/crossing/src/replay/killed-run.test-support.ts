@@ -8,7 +8,7 @@ const [journalPath, askedPath, count] = process.argv.slice(2)
 const exchanges = Array.from({ length: Number(count) }, (_, i) =>
   exchangeOf(i, requestOf([user(`q${i}`)]), answerOf([text(`a${i}`)])),
 )
-const journal = new AttemptJournal(journalPath!, 'plan-1', Buffer.alloc(32, 5))
+const journal = new AttemptJournal(journalPath!, 'plan-1', () => Buffer.alloc(32, 5))
 const slow = (name: string): ReturnType<typeof armAsk> => {
   const ask = armAsk(() => [text('x')])
   return async (request) => {

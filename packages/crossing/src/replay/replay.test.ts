@@ -31,7 +31,7 @@ import { runSession, type SessionRunOptions } from './session-run.ts'
 import { StubServer } from './stub-server.ts'
 
 /** Of no secret. */
-const key = Buffer.alloc(32, 5)
+const key = (): Buffer => Buffer.alloc(32, 5)
 const folder = mkdtempSync(join(tmpdir(), 'portolan-replay-'))
 const runner = new IsolatedRunner()
 after(async () => {
@@ -285,8 +285,8 @@ describe('a run that is killed', () => {
   it('keeps money exact', () => {
     const path = join(folder, 'money.jsonl')
     const journal = new AttemptJournal(path, 'p', key)
-    journal.append(costly)
-    assert.throws(() => journal.append(costly), { code: 'CROSSING_CONFLICT' })
+    journal.append(costly, 'ses_1')
+    assert.throws(() => journal.append(costly, 'ses_1'), { code: 'CROSSING_CONFLICT' })
     journal.close()
     assert.deepEqual([...new AttemptJournal(path, 'p', key).attempts], [costly])
   })
@@ -301,13 +301,13 @@ describe('a run that is killed', () => {
       caseId: `case_${index}`,
       reason: { code: 'fault', message },
     }))
-    for (const attempt of attempts) journal.append(attempt)
+    for (const attempt of attempts) journal.append(attempt, 'ses_1')
     assert.deepEqual([...journal.attempts], attempts)
     journal.close()
     truncateSync(path, statSync(path).size - 7)
     const again = new AttemptJournal(path, 'p', key)
     assert.deepEqual([...again.attempts], attempts.slice(0, 3))
-    again.append(attempts[3]!)
+    again.append(attempts[3]!, 'ses_1')
     assert.deepEqual([...again.attempts], [...again.attempts])
     assert.equal(again.size, 4)
     again.close()
@@ -319,7 +319,7 @@ describe('a run that is killed', () => {
     await replaySteps(input({ arms: [armOf('new', armAsk(parrot))], journal }))
     journal.close()
     assert.ok(!/refund|Refunded|order/.test(readFileSync(path, 'utf8')))
-    assert.throws(() => new AttemptJournal(path, 'plan-1', Buffer.alloc(32, 6)), { code: 'CROSSING_DAMAGED' })
+    assert.throws(() => new AttemptJournal(path, 'plan-1', () => Buffer.alloc(32, 6)), { code: 'CROSSING_DAMAGED' })
   })
 })
 

@@ -7,13 +7,16 @@
  */
 import type { UsageRecord } from '@portolan/meter'
 import type { AskEndpoint } from '../endpoint/endpoint.ts'
-import type { EgressPermit } from '../plan/egress.ts'
-import type { Attempt, AttemptTurn, Case, Exchange, Verdict } from '../records/index.ts'
+import { CrossingError } from '../errors.ts'
+import { isSessionRun, type EgressPermit } from '../plan/index.ts'
+import type { Attempt, AttemptTurn, Case, Exchange, ReplaySettings, ToolEvent, Verdict } from '../records/index.ts'
 import { caseOutcome } from '../scoring/index.ts'
 import { seededRandom } from '../statistics/random.ts'
 import { askArm, type RetryPolicy } from './ask-arm.ts'
 import { adaptRequest, type ReasoningChoice } from './history.ts'
 import type { AttemptJournal } from './journal.ts'
+import type { SessionScore } from './score-session.ts'
+import { runSession, type SessionRun } from './session-run.ts'
 
 export interface ReplayArm {
   /** `Arm.name` of the plan; `aa` for the incumbent asked again. */
@@ -35,6 +38,8 @@ export interface ReplayInput {
   readonly exchangeOf: (test: Case) => Exchange
   /** Scores one answer of `step` mode against the recorded one. */
   readonly score: (test: Case, recorded: Exchange, turn: AttemptTurn) => Promise<readonly Verdict[]>
+  /** Where whole sessions are among the cases. */
+  readonly sessions?: SessionReplay
   readonly journal: AttemptJournal
   readonly seed: number
   readonly concurrency: number
@@ -45,6 +50,16 @@ export interface ReplayInput {
   readonly now: () => number
   readonly signal?: AbortSignal
   readonly onAttempt?: (attempt: Attempt, progress: ReplayProgress) => void
+}
+
+/** How sessions are driven; their tools are answered from the recording and never called. */
+export interface SessionReplay {
+  readonly settings: Pick<ReplaySettings, 'onMiss' | 'similar' | 'tools'>
+  readonly recordedOf: (test: Case) => {
+    readonly exchanges: readonly Exchange[]
+    readonly events: readonly ToolEvent[]
+  }
+  readonly score: (test: Case, exchanges: readonly Exchange[], run: SessionRun) => Promise<SessionScore>
 }
 
 export interface ReplayProgress {
@@ -65,10 +80,10 @@ interface Job {
   readonly test: Case
 }
 
-/** Step mode: each recorded exchange asked again with its recorded history. */
+/** Steps: a recorded exchange asked again with its recorded history. Sessions: driven by the candidate to their end. */
 export async function replaySteps(input: ReplayInput): Promise<ReplayResult> {
   const { arms, cases, replicates, journal } = input
-  const all = arms.length * cases.length * replicates
+  let all = arms.length * cases.length * replicates
   let { done, spentNanos, unpriced } = stoodBefore(input)
   let capped = false
   const jobs = openJobs(input)
@@ -81,7 +96,11 @@ export async function replaySteps(input: ReplayInput): Promise<ReplayResult> {
       const { value: job } = jobs.next()
       if (!job) return
       const attempt = await attemptOf(job, input)
-      journal.append(attempt)
+      if (attempt === null || !journal.append(attempt, job.test.sessionId)) {
+        // Its subject was erased while this ran: nothing of it may be kept.
+        all--
+        continue
+      }
       spentNanos += attempt.costNanos ?? 0n
       if (attempt.costNanos === null) unpriced++
       done++
@@ -123,18 +142,34 @@ function* openJobs({ arms, cases, replicates, seed, journal }: ReplayInput): Gen
   return undefined
 }
 
-async function attemptOf({ arm, replicate, test }: Job, input: ReplayInput): Promise<Attempt> {
-  const startedAtMs = input.now()
-  const recorded = input.exchangeOf(test)
-  const frame = {
-    runId: input.runIdOf(arm.name, replicate),
+/** Null: the recording of this case was erased. */
+async function attemptOf(job: Job, input: ReplayInput): Promise<Attempt | null> {
+  try {
+    return await (isSessionRun(job.test) ? attemptSession(job, input) : attemptStep(job, input))
+  } catch (error) {
+    if (error instanceof CrossingError && error.code === 'CROSSING_ERASED') return null
+    throw error
+  }
+}
+
+type Frame = Pick<Attempt, 'runId' | 'caseId' | 'arm' | 'replicate' | 'startedAtMs' | 'currency' | 'divergence'>
+
+function frameOf({ arm, replicate, test }: Job, { runIdOf, now, currency }: ReplayInput): Frame {
+  return {
+    runId: runIdOf(arm.name, replicate),
     caseId: test.id,
     arm: arm.name,
     replicate,
     divergence: null,
-    startedAtMs,
-    currency: input.currency,
+    startedAtMs: now(),
+    currency,
   }
+}
+
+async function attemptStep(job: Job, input: ReplayInput): Promise<Attempt> {
+  const { arm, test } = job
+  const frame = frameOf(job, input)
+  const recorded = input.exchangeOf(test)
   const missing = (code: string, message: string): Attempt => ({
     ...frame,
     outcome: 'unscored',
@@ -151,16 +186,56 @@ async function attemptOf({ arm, replicate, test }: Job, input: ReplayInput): Pro
   const { turn, calls } = await askArm(arm.ask, adapted.request, input.retries)
   const stepTurn: AttemptTurn = { ...turn, stubs: [] }
   const verdicts = await input.score(test, recorded, stepTurn)
-  // Refused by the arm before anything was generated costs nothing; an answer without usage is not known.
-  const costNanos =
-    turn.response === null ? (turn.httpStatus === null ? null : 0n) : arm.priceOf(turn.usage, startedAtMs)
   return {
     ...frame,
     outcome: turn.error !== null ? 'error' : caseOutcome(verdicts),
     reason: turn.error,
     turns: [stepTurn],
     calls,
-    costNanos,
+    costNanos: costOf([stepTurn], arm, frame.startedAtMs),
     verdicts,
   }
+}
+
+async function attemptSession(job: Job, input: ReplayInput): Promise<Attempt> {
+  const { arm, test } = job
+  const frame = frameOf(job, input)
+  if (input.sessions === undefined)
+    throw new TypeError(`case ${test.id} is a session, and nothing says how to drive one`)
+  const { settings, recordedOf, score } = input.sessions
+  const { exchanges, events } = recordedOf(test)
+  const policies = Object.entries(settings.tools)
+  const run = await runSession(exchanges, events, {
+    ask: arm.ask,
+    reasoning: arm.reasoning,
+    settings: arm.settings,
+    retries: input.retries,
+    onMiss: settings.onMiss,
+    stubs: {
+      similar: settings.similar,
+      classes: Object.fromEntries(
+        policies.flatMap(([name, policy]) => (policy.class === null ? [] : [[name, policy.class]])),
+      ),
+      rules: Object.fromEntries(policies.map(([name, policy]) => [name, policy.arguments])),
+    },
+  })
+  return {
+    ...frame,
+    ...(await score(test, exchanges, run)),
+    turns: run.turns,
+    divergence: run.divergence,
+    calls: run.calls,
+    costNanos: costOf(run.turns, arm, frame.startedAtMs),
+  }
+}
+
+/** Null as soon as one turn has no price: refused before anything was generated costs nothing, no answer is not known. */
+function costOf(turns: readonly AttemptTurn[], arm: ReplayArm, atMs: number): bigint | null {
+  let sum = 0n
+  for (const { response, httpStatus, usage } of turns) {
+    const nanos = response === null ? (httpStatus === null ? null : 0n) : arm.priceOf(usage, atMs)
+    if (nanos === null) return null
+    sum += nanos
+  }
+  return sum
 }

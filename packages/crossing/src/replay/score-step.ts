@@ -3,11 +3,13 @@ import type { AttemptTurn, Case, Exchange, ToolClass, Verdict } from '../records
 import {
   callsOf,
   scoreJson,
+  scorePlanChecks,
   scoreToolCalls,
   scoreTransport,
   visibleText,
   type ArgumentRule,
   type IsolatedRunner,
+  type PlanChecks,
 } from '../scoring/index.ts'
 
 export interface StepScoring {
@@ -15,17 +17,19 @@ export interface StepScoring {
   /** By tool name. */
   readonly classes: Readonly<Record<string, ToolClass>>
   readonly rules: Readonly<Record<string, readonly ArgumentRule[]>>
+  /** Of the plan's own; null or absent: none. */
+  readonly checks?: PlanChecks | null
 }
 
 /**
  * Transport always; tool calls where the recorded or the new answer made any; form where the request demanded one.
- * Free text is not compared with the recording here: that needs a judge or a check of the user's.
+ * Free text is not compared with the recording here: that needs a judge or a check of the plan's.
  */
 export async function scoreStep(
   test: Case,
   recorded: Exchange,
   turn: AttemptTurn,
-  { runner, classes, rules }: StepScoring,
+  { runner, classes, rules, checks = null }: StepScoring,
 ): Promise<Verdict[]> {
   const verdicts = [scoreTransport(turn, test.severity)]
   const { response } = turn
@@ -51,5 +55,7 @@ export async function scoreStep(
         test.severity,
       ),
     )
+  if (checks !== null)
+    verdicts.push(...(await scorePlanChecks({ test, request: turn.request, response, recorded: expected }, checks)))
   return verdicts
 }

@@ -8,7 +8,7 @@
  */
 import type { CanonicalRequest, Item, ToolCallItem } from '@portolan/wire'
 import type { AskEndpoint } from '../endpoint/endpoint.ts'
-import type { Attempt, AttemptTurn, Divergence, Exchange, ToolEvent } from '../records/index.ts'
+import type { Attempt, AttemptTurn, Divergence, Exchange, ToolClass, ToolEvent } from '../records/index.ts'
 import { callsOf } from '../scoring/index.ts'
 import { askArm, type RetryPolicy } from './ask-arm.ts'
 import { adaptRequest, type ReasoningChoice } from './history.ts'
@@ -31,6 +31,8 @@ export interface SessionRun {
   readonly coverage: number | null
   /** Different or extra irreversible calls. */
   readonly violations: readonly string[]
+  /** Calls that the recording could not answer, and what their tools do. */
+  readonly missed: readonly { readonly tool: string; readonly toolClass: ToolClass }[]
   readonly ended: 'finished' | 'diverged' | 'error' | 'too-long' | 'server-tool' | 'no-content'
 }
 
@@ -58,6 +60,9 @@ export async function runSession(
     divergence,
     coverage: stubs?.coverage ?? null,
     violations: stubs?.violations ?? [],
+    missed: turns
+      .flatMap((turn) => turn.stubs)
+      .flatMap(({ tool, tier }) => (tier === 'miss' ? [{ tool, toolClass: stubs?.classOf(tool) ?? 'write' }] : [])),
     ended,
   })
   if (!recorded) return end('no-content', null)

@@ -125,7 +125,7 @@ export class StubServer {
   }
 }
 
-function hasEffect(toolClass: ToolClass): boolean {
+export function hasEffect(toolClass: ToolClass): boolean {
   return toolClass === 'write' || toolClass === 'irreversible'
 }
 

@@ -19,6 +19,16 @@ export {
   type ToolCallComparison,
   type ToolCallOptions,
 } from './tool-calls.ts'
+export { scorePlanChecks, type CheckedAnswer, type PlanChecks } from './plan-checks.ts'
 export { scoreTransport } from './transport.ts'
 export { scoreByFile, scorePattern } from './user-check.ts'
-export { caseOutcome, criticalFailures, pairShares, type MissingPolicy, type ScorerName } from './verdict.ts'
+export {
+  caseOutcome,
+  criticalFailures,
+  failed,
+  pairShares,
+  passed,
+  unscored,
+  type MissingPolicy,
+  type ScorerName,
+} from './verdict.ts'
