@@ -20,6 +20,8 @@ export interface OpenedForward {
   readonly roomBytes: number
   /** Bytes of weights in the kernels' memory, and how many of them one token alone reads; null without kernels. */
   readonly weights: { readonly bytes: number; readonly bytesPerToken: number } | null
+  /** The kernels' memory, touched and whole; null without kernels. */
+  arenaBytes(): { readonly touched: number; readonly whole: number } | null
   stop(): Promise<void>
 }
 
@@ -35,11 +37,25 @@ export async function openForward(
     try {
       const forward = await KernelForward.open(checkpoint, weightsName, { ...numbers, precision })
       const weights = { bytes: forward.weightBytes, bytesPerToken: forward.weightBytesPerToken }
-      return { forward, kind: precision, roomBytes: forward.roomBytes, weights, stop: () => forward.stop() }
+      return {
+        forward,
+        kind: precision,
+        roomBytes: forward.roomBytes,
+        weights,
+        arenaBytes: () => forward.arenaBytes,
+        stop: () => forward.stop(),
+      }
     } catch (error) {
       if (choice !== 'auto' || !(error instanceof KernelError)) throw error
     }
   }
   const forward = new ReferenceForward(Model.load(checkpoint, numbers), weightsName)
-  return { forward, kind: 'reference', roomBytes: Infinity, weights: null, stop: async () => {} }
+  return {
+    forward,
+    kind: 'reference',
+    roomBytes: Infinity,
+    weights: null,
+    arenaBytes: () => null,
+    stop: async () => {},
+  }
 }

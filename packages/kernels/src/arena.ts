@@ -16,6 +16,7 @@ export class Arena {
   readonly memory: WasmMemory
   readonly buffer: SharedArrayBuffer
   #next = firstAllocation
+  #peak = firstAllocation
 
   constructor(bytes: number) {
     const pages = Math.ceil(bytes / pageBytes) + firstAllocation / pageBytes
@@ -30,6 +31,11 @@ export class Arena {
     writeTables(this.buffer)
   }
 
+  /** The most that was ever taken at once. */
+  get peakBytes(): number {
+    return this.#peak
+  }
+
   get freeBytes(): number {
     return this.buffer.byteLength - this.#next
   }
@@ -42,6 +48,7 @@ export class Arena {
       throw new KernelError('KERNELS_OUT_OF_MEMORY', `${bytes} bytes asked for, ${this.freeBytes} left in the memory.`)
     }
     this.#next = next
+    this.#peak = Math.max(this.#peak, next)
     return at
   }
 

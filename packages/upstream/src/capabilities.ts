@@ -191,13 +191,27 @@ export interface InProcessFigures {
   /** Of running requests, shared blocks counted once. */
   readonly sequenceBytes: number
   readonly memoryBytes: number
+  readonly memoryLimitBytes: number
   readonly memoryBlocks: number
   readonly diskBytes: number
+  readonly diskLimitBytes: number
   readonly diskBlocks: number
   readonly preemptions: number
   readonly memoryEvictions: number
   readonly diskEvictions: number
   readonly refused: number
+  readonly memory: EngineMemory
+}
+
+/** Where the memory of an engine's thread is: its heap and what grammars remember in it, its buffers, its kernels'. */
+export interface EngineMemory {
+  readonly heapUsedBytes: number
+  readonly heapBytes: number
+  readonly bufferBytes: number
+  readonly arenaTouchedBytes: number
+  readonly arenaBytes: number
+  readonly grammarStateBytes: number
+  readonly grammarMaskBytes: number
 }
 
 /** What an in-process upstream is told beside the request. Clock and randomness come from outside. */

@@ -52,7 +52,7 @@ const segmentPattern = /^segment-(\d{8})\.kv$/
 
 export class DiskTier {
   readonly directory: string
-  readonly #limitBytes: number
+  readonly limitBytes: number
   readonly #segmentBytes: number
   readonly #readOnly: boolean
   readonly #places = new Map<BlockKey, BlockPlace>()
@@ -67,8 +67,8 @@ export class DiskTier {
   /** @throws {EngineError} `ENGINE_CACHE_IN_USE`, `ENGINE_CACHE_UNREADABLE` */
   constructor(directory: string, options: DiskTierOptions = {}) {
     this.directory = directory
-    this.#limitBytes = options.limitBytes ?? 2 ** 30
-    this.#segmentBytes = options.segmentBytes ?? Math.max(1, Math.min(2 ** 26, Math.floor(this.#limitBytes / 8)))
+    this.limitBytes = options.limitBytes ?? 2 ** 30
+    this.#segmentBytes = options.segmentBytes ?? Math.max(1, Math.min(2 ** 26, Math.floor(this.limitBytes / 8)))
     this.#readOnly = options.readOnly ?? false
     checkFolder(directory)
     if (!this.#readOnly) {
@@ -124,7 +124,7 @@ export class DiskTier {
   put(key: BlockKey, block: BlockState): void {
     if (this.#readOnly || this.#places.has(key)) return
     const length = headBytes + block.rows.length + block.tail.length
-    if (length > this.#limitBytes) return
+    if (length > this.limitBytes) return
     try {
       const segment = this.#segmentFor()
       const offset = this.#segments.get(segment)!
@@ -141,7 +141,7 @@ export class DiskTier {
       this.#segments.set(segment, offset + length)
       writeAll(this.#index!, head, null)
       this.#places.set(key, place)
-      while (this.bytes > this.#limitBytes && this.#segments.size > 1) this.#dropOldest()
+      while (this.bytes > this.limitBytes && this.#segments.size > 1) this.#dropOldest()
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === undefined) throw error
     }
@@ -195,7 +195,7 @@ export class DiskTier {
       renameSync(fresh, indexPath)
     }
     this.#index = openSync(indexPath, 'a')
-    while (this.bytes > this.#limitBytes && this.#segments.size > 1) this.#dropOldest()
+    while (this.bytes > this.limitBytes && this.#segments.size > 1) this.#dropOldest()
   }
 
   /** Takes over entries up to the first that is torn, of blocks that lie wholly inside their segments. */

@@ -16,7 +16,7 @@ interface Entry {
 }
 
 export class MemoryTier {
-  readonly #limitBytes: number
+  readonly limitBytes: number
   /** Held by nobody; least recently used first. */
   readonly #free = new Map<BlockKey, Entry>()
   readonly #held = new Map<BlockKey, Entry>()
@@ -25,7 +25,7 @@ export class MemoryTier {
   #evicted = 0
 
   constructor(limitBytes: number) {
-    this.#limitBytes = limitBytes
+    this.limitBytes = limitBytes
   }
 
   get bytes(): number {
@@ -67,7 +67,7 @@ export class MemoryTier {
   /** `parent` null: the first of a prefix. A block whose predecessor is not here would be out of reach. */
   add(key: BlockKey, parent: BlockKey | null, block: BlockState): void {
     const bytes = sizeOf(block)
-    if (this.has(key) || bytes > this.#limitBytes) return
+    if (this.has(key) || bytes > this.limitBytes) return
     if (parent !== null && !this.has(parent)) return
     this.#free.set(key, { block, parent, holders: 0 })
     this.#freeBytes += bytes
@@ -104,7 +104,7 @@ export class MemoryTier {
   }
 
   #makeRoom(): void {
-    while (this.bytes > this.#limitBytes && this.#free.size > 0) {
+    while (this.bytes > this.limitBytes && this.#free.size > 0) {
       const [oldest, entry] = this.#free.entries().next().value!
       this.#free.delete(oldest)
       this.#freeBytes -= sizeOf(entry.block)

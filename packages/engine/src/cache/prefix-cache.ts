@@ -40,11 +40,14 @@ export interface CacheCounters {
   readonly blocksFromDisk: number
   readonly blocksStored: number
   readonly memoryBytes: number
-  /** Of these, what running sequences read. */
+  readonly memoryLimitBytes: number
+  /** Of the bytes in memory, what running sequences read. */
   readonly heldBytes: number
   readonly memoryBlocks: number
   readonly memoryEvicted: number
   readonly diskBytes: number
+  /** 0 without a disk. */
+  readonly diskLimitBytes: number
   readonly diskBlocks: number
   readonly diskEvicted: number
   readonly diskDamaged: number
@@ -76,10 +79,12 @@ export class PrefixCache {
       blocksFromDisk: this.#fromDisk,
       blocksStored: this.#stored,
       memoryBytes: this.#memory.bytes,
+      memoryLimitBytes: this.#memory.limitBytes,
       heldBytes: this.#memory.heldBytes,
       memoryBlocks: this.#memory.blocks,
       memoryEvicted: this.#memory.evicted,
       diskBytes: this.#disk?.bytes ?? 0,
+      diskLimitBytes: this.#disk?.limitBytes ?? 0,
       diskBlocks: this.#disk?.blocks ?? 0,
       diskEvicted: this.#disk?.evicted ?? 0,
       diskDamaged: this.#disk?.damaged ?? 0,

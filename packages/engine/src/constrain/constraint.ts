@@ -42,15 +42,24 @@ const rememberedGrammars = 64
 const deepestSchema = 500
 
 export class Constraints {
-  readonly #terms = new Terms()
+  readonly #terms: Terms
   readonly #trie: TokenTrie
   readonly #masks: TokenMasks
   readonly #markup: CallMarkup
   readonly #specials: ReadonlyMap<string, number>
   readonly #endTokenId: number
   readonly #grammars = new Map<string, Term>()
+  /** Of the terms that the grammars are made of. */
+  #generation = 0
 
-  constructor(tokenizer: Tokenizer, markup: CallMarkup, endTokenId: number) {
+  /** @param limits of the heap that states and masks may take; what is beyond is forgotten and made again. */
+  constructor(
+    tokenizer: Tokenizer,
+    markup: CallMarkup,
+    endTokenId: number,
+    limits: { readonly stateBytes?: number; readonly maskBytes?: number } = {},
+  ) {
+    this.#terms = new Terms(limits.stateBytes)
     this.#markup = markup
     this.#endTokenId = endTokenId
     const written: [string, number][] = [
@@ -59,7 +68,12 @@ export class Constraints {
     ]
     this.#specials = new Map(written.filter(([spelling]) => tokenizer.hasSpecial(spelling)))
     this.#trie = buildTrie(tokenizer, this.#specials)
-    this.#masks = new TokenMasks(this.#trie, this.#terms)
+    this.#masks = new TokenMasks(this.#trie, this.#terms, limits.maskBytes)
+  }
+
+  /** About what states and masks take. */
+  get bytes(): { readonly states: number; readonly masks: number } {
+    return { states: this.#terms.bytes, masks: this.#masks.bytes }
   }
 
   /**
@@ -85,6 +99,11 @@ export class Constraints {
   }
 
   #grammar(constraint: OutputConstraint, opens: 'reasoning' | 'text'): Term {
+    if (this.#generation !== this.#terms.generation) {
+      // They stand on terms that no other grammar finds any more.
+      this.#grammars.clear()
+      this.#generation = this.#terms.generation
+    }
     const key = JSON.stringify([constraint, opens])
     const known = this.#grammars.get(key)
     if (known !== undefined) return known

@@ -57,6 +57,7 @@ export class Matcher {
    * @param tokensLeft Tokens that may be written, this one included.
    */
   draw(draw: Draw, tokensLeft: number): number {
+    this.#terms.sweep()
     const before = this.#terms.work
     const id = this.#choose(draw, tokensLeft)
     if (this.#closing !== null) this.#closing.shift()

@@ -47,8 +47,8 @@ export class Term {
   machine: Machine | null = null
   /** Length of the shortest text; -1: not known yet. */
   least = -1
+  /** What is left after each symbol that was read; forgotten when the terms are swept. */
   steps: Map<number, Term> | null = null
-  generation = 0
 
   constructor(kind: Kind, id: number, nullable: boolean) {
     this.kind = kind
@@ -63,6 +63,9 @@ const flattenedChoices = 96
 /** Rules looked at while their shortest texts are found. */
 const mostSettling = 1_000_000
 const idFactor = 2 ** 26
+/** What the heap holds for a term with its place among the interned ones, a symbol of a set, a table of steps, a step. */
+const heapBytes = { term: 350, member: 30, steps: 220, step: 44 } as const
+const defaultLimitBytes = 16 * 2 ** 20
 
 export class Terms {
   readonly nothing: Term
@@ -71,31 +74,42 @@ export class Terms {
   #interned = new Map<string, Term>()
   #sequences = new Map<number, Term>()
   readonly #uses = new WeakMap<Rule, Term>()
-  #size = 0
+  /** Terms whose steps are remembered. */
+  #stepped: Term[] = []
+  #bytes = 0
   #generation = 0
-  readonly #limit: number
+  readonly #limitBytes: number
   /** Steps computed, not looked up: a measure of work. */
   work = 0
 
-  /** @param limit Terms remembered before all is forgotten; terms in use stay usable. */
-  constructor(limit = 100_000) {
-    this.#limit = limit
+  /** @param limitBytes of heap, beyond which all is forgotten; terms in use stay usable. */
+  constructor(limitBytes: number = defaultLimitBytes) {
+    this.#limitBytes = limitBytes
     this.nothing = this.#make('nothing', false)
     this.nothing.least = Infinity
     this.end = this.#make('end', true)
     this.end.least = 0
   }
 
+  /** How often all was forgotten: what was made before is not found again. */
   get generation(): number {
     return this.#generation
   }
 
-  /** Forgets what was interned once it is too much. Call between uses, never while compiling. */
+  /** About what the heap holds for what is remembered. */
+  get bytes(): number {
+    return this.#bytes
+  }
+
+  /** Forgets what was interned and stepped once it is too much. Call between uses, never while compiling. */
   sweep(): void {
-    if (this.#size < this.#limit) return
+    if (this.#bytes < this.#limitBytes) return
     this.#interned = new Map()
     this.#sequences = new Map()
-    this.#size = 0
+    // Terms in use would keep every state that was ever reached from them.
+    for (const term of this.#stepped) term.steps = null
+    this.#stepped = []
+    this.#bytes = 0
     this.#generation++
   }
 
@@ -116,6 +130,7 @@ export class Terms {
     return this.#intern(`c${sorted.join(',')}`, () => {
       const term = this.#make('set', false)
       term.members = new Set(sorted)
+      this.#bytes += sorted.length * heapBytes.member
       return term
     })
   }
@@ -203,9 +218,10 @@ export class Terms {
     if (term.kind === 'set') return term.members!.has(symbol) ? this.end : this.nothing
     if (term.kind === 'nothing' || term.kind === 'end') return this.nothing
     if (term.kind === 'literal' && term.text.charCodeAt(0) !== symbol) return this.nothing
-    if (term.steps === null || term.generation !== this.#generation) {
+    if (term.steps === null) {
       term.steps = new Map()
-      term.generation = this.#generation
+      this.#stepped.push(term)
+      this.#bytes += heapBytes.steps
     }
     const known = term.steps.get(symbol)
     if (known !== undefined) return known
@@ -213,6 +229,7 @@ export class Terms {
     const made = this.#derive(term, symbol)
     const next = this.least(made) === Infinity ? this.nothing : made
     term.steps.set(symbol, next)
+    this.#bytes += heapBytes.step
     return next
   }
 
@@ -312,7 +329,7 @@ export class Terms {
   // ------------------------------------------------------------------------------------------- helpers
 
   #make(kind: Kind, nullable: boolean): Term {
-    this.#size++
+    this.#bytes += heapBytes.term
     return new Term(kind, this.#nextId++, nullable)
   }
 
@@ -321,6 +338,7 @@ export class Terms {
     if (known !== undefined) return known
     const term = make()
     this.#interned.set(key, term)
+    this.#bytes += key.length
     return term
   }
 

@@ -17,28 +17,33 @@ export type TokenMask = Uint32Array
 interface Head {
   readonly allowed: TokenMask
   /** Nodes whose edge is taken by what follows the head, by symbol. The first symbol of a token is not among them. */
-  readonly exits: ReadonlyMap<number, readonly number[]>
+  readonly exits: ReadonlyMap<number, Int32Array>
   /** Which of the exits are really there; null: all. */
   readonly isExit: ((node: number) => boolean) | null
 }
 
-const rememberedMasks = 512
-const rememberedHeads = 48
+/** Masks and heads, each: at the published vocabulary a mask is 16 KB, a head about 2 MB. */
+const defaultLimitBytes = 16 * 2 ** 20
+/** A table's own bytes, beside what it holds. */
+const tableBytes = 150
 /** For one mask: new steps of the automaton, and every 16 steps known: about a tenth of a second. */
 const mostWork = 150_000
 
 export class TokenMasks {
   readonly #trie: TokenTrie
   readonly #terms: Terms
-  #masks = new Map<Term, TokenMask>()
-  #heads = new Map<Term, Head>()
+  readonly #masks: Remembered<TokenMask>
+  readonly #heads: Remembered<Head>
   #generation = 0
   /** The state after each symbol of the token being walked. */
   readonly #path: Term[]
   /** Masks that were computed, not remembered. */
   computed = 0
 
-  constructor(trie: TokenTrie, terms: Terms) {
+  /** @param limitBytes of masks, and as much of heads; the oldest are forgotten first. */
+  constructor(trie: TokenTrie, terms: Terms, limitBytes: number = defaultLimitBytes) {
+    this.#masks = new Remembered(limitBytes)
+    this.#heads = new Remembered(limitBytes)
     this.#trie = trie
     this.#terms = terms
     this.#path = Array.from(
@@ -47,11 +52,16 @@ export class TokenMasks {
     )
   }
 
+  /** Bytes of what is remembered. */
+  get bytes(): number {
+    return this.#masks.bytes + this.#heads.bytes
+  }
+
   /** Tokens after which the state can still be finished. Shared: do not write to it. */
   of(state: Term): TokenMask {
     if (this.#generation !== this.#terms.generation) {
-      this.#masks = new Map()
-      this.#heads = new Map()
+      this.#masks.clear()
+      this.#heads.clear()
       this.#generation = this.#terms.generation
     }
     const known = this.#masks.get(state)
@@ -59,7 +69,7 @@ export class TokenMasks {
     this.computed++
     const mask = new Uint32Array((this.#trie.vocabularySize + 31) >>> 5)
     this.#add(mask, state, this.#terms.work + mostWork)
-    remember(this.#masks, state, mask, rememberedMasks)
+    this.#masks.add(state, mask, mask.byteLength + tableBytes)
     return mask
   }
 
@@ -128,7 +138,7 @@ export class TokenMasks {
     const isCounted = head.kind === 'repeat' && head.minimum === 0 && head.maximum !== Infinity
     const made = isCounted ? this.#countedHead(head, workLimit) : this.#walkedHead(head, workLimit)
     // Counted heads differ with every character written; what they come from is worth keeping.
-    if (!isCounted && this.#terms.work <= workLimit) remember(this.#heads, head, made, rememberedHeads)
+    if (!isCounted && this.#terms.work <= workLimit) this.#heads.add(head, made, sizeOf(made))
     return made
   }
 
@@ -159,7 +169,7 @@ export class TokenMasks {
       path[at] = next
       node++
     }
-    return { allowed, exits, isExit: null }
+    return { allowed, exits: new Map(Array.from(exits, ([at, nodes]) => [at, Int32Array.from(nodes)])), isExit: null }
   }
 
   /** At most so many repetitions: as without the bound, but tokens that are longer are read one by one. */
@@ -192,7 +202,42 @@ function headOf(state: Term): Term | null {
   return head.kind === 'repeat' || head.kind === 'machine' ? head : null
 }
 
-function remember<Value>(known: Map<Term, Value>, key: Term, value: Value, limit: number): void {
-  if (known.size >= limit) known.delete(known.keys().next().value!)
-  known.set(key, value)
+function sizeOf({ allowed, exits }: Head): number {
+  let bytes = allowed.byteLength + 2 * tableBytes
+  for (const nodes of exits.values()) bytes += nodes.byteLength + tableBytes
+  return bytes
+}
+
+/** Values by state, the oldest forgotten when they are more bytes than the limit; the newest stays whatever it is. */
+class Remembered<Value> {
+  readonly #known = new Map<Term, { readonly value: Value; readonly bytes: number }>()
+  readonly #limitBytes: number
+  #bytes = 0
+
+  constructor(limitBytes: number) {
+    this.#limitBytes = limitBytes
+  }
+
+  get bytes(): number {
+    return this.#bytes
+  }
+
+  get(key: Term): Value | undefined {
+    return this.#known.get(key)?.value
+  }
+
+  add(key: Term, value: Value, bytes: number): void {
+    this.#bytes += bytes
+    for (const [oldest, { bytes: freed }] of this.#known) {
+      if (this.#bytes <= this.#limitBytes) break
+      this.#known.delete(oldest)
+      this.#bytes -= freed
+    }
+    this.#known.set(key, { value, bytes })
+  }
+
+  clear(): void {
+    this.#known.clear()
+    this.#bytes = 0
+  }
 }

@@ -159,6 +159,13 @@ export class KernelForward implements Forward {
     return this.#memory.lentBytes
   }
 
+  /** The kernels' memory: pages that were ever touched, and the whole of it, which is never exceeded. */
+  get arenaBytes(): { readonly touched: number; readonly whole: number } {
+    const { arena } = this.#machine.kernels
+    const untouched = this.#memory.bytes - this.#memory.touchedBytes
+    return { touched: arena.peakBytes - untouched, whole: arena.buffer.byteLength }
+  }
+
   get workers(): number {
     return this.#machine.kernels.workers
   }

@@ -8,6 +8,7 @@ import { EngineError } from '../errors.ts'
 
 export class PageMemory {
   readonly bytes: number
+  readonly #start: number
   readonly #end: number
   readonly #free = new Map<number, number[]>()
   #next: number
@@ -15,6 +16,7 @@ export class PageMemory {
 
   /** @param start address of `bytes` bytes that nobody else uses */
   constructor(start: number, bytes: number) {
+    this.#start = start
     this.#next = start
     this.bytes = bytes
     this.#end = start + bytes
@@ -22,6 +24,11 @@ export class PageMemory {
 
   get lentBytes(): number {
     return this.#lentBytes
+  }
+
+  /** What was ever lent: pages beyond were never touched and cost nothing. */
+  get touchedBytes(): number {
+    return this.#next - this.#start
   }
 
   /** Address of a piece. What it holds is whatever its last owner left. */

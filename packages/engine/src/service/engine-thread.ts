@@ -16,6 +16,11 @@ import type {
   ToEngine,
 } from './protocol.ts'
 
+/**
+ * What the thread's heap takes for new objects. Left to itself it takes 100 MB and more for answers of a few words each.
+ */
+const youngGenerationMb = 24
+
 type Failure = Extract<EngineEvent, { type: 'failed' }>
 
 export class EngineThread {
@@ -34,6 +39,7 @@ export class EngineThread {
     this.#worker = new Worker(new URL(`./engine-worker.${ending}`, import.meta.url), {
       workerData: options,
       name: 'portolan-engine',
+      resourceLimits: { maxYoungGenerationSizeMb: youngGenerationMb },
     })
     this.ready = new Promise((resolve, reject) => {
       this.#worker.on('message', (message: FromEngine) => {

@@ -4,6 +4,7 @@
  *   conversation ─▶ prompt ids ─▶ scheduler ─▶ token ids ─▶ completion machine ─▶ events
  */
 import { totalmem } from 'node:os'
+import { getHeapStatistics } from 'node:v8'
 import {
   CompletionStream,
   encodeChat,
@@ -35,6 +36,7 @@ import type {
   EngineCounters,
   EngineEvent,
   EngineInfo,
+  EngineMemory,
   EngineOptions,
   FailureKind,
   GenerationRequest,
@@ -111,7 +113,7 @@ export class Engine {
   }
 
   get counters(): EngineCounters {
-    return { scheduler: this.#scheduler.counters, cache: this.#cache.counters }
+    return { scheduler: this.#scheduler.counters, cache: this.#cache.counters, memory: this.#memory() }
   }
 
   /** Never throws: what is wrong with a request is its last event. */
@@ -136,6 +138,21 @@ export class Engine {
     this.#disk?.close()
     this.#checkpoint.close()
     void this.#forward.stop()
+  }
+
+  #memory(): EngineMemory {
+    const heap = getHeapStatistics()
+    const arena = this.#forward.arenaBytes()
+    const grammars = this.#constraints?.bytes
+    return {
+      heapUsedBytes: heap.used_heap_size,
+      heapBytes: heap.total_heap_size,
+      bufferBytes: heap.external_memory,
+      arenaTouchedBytes: arena?.touched ?? 0,
+      arenaBytes: arena?.whole ?? 0,
+      grammarStateBytes: grammars?.states ?? 0,
+      grammarMaskBytes: grammars?.masks ?? 0,
+    }
   }
 
   #start(id: number, request: GenerationRequest, emit: (event: EngineEvent) => void): void {

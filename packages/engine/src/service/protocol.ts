@@ -113,7 +113,24 @@ export type FailureKind =
   | 'conflict'
   | 'client-closed'
 
+/** Where the memory of the engine's thread is. */
+export interface EngineMemory {
+  /** JavaScript objects, those that nobody needs any more among them. */
+  readonly heapUsedBytes: number
+  /** What the heap has taken from the system. */
+  readonly heapBytes: number
+  /** Buffers outside of the heap: kept prefixes, tables. */
+  readonly bufferBytes: number
+  /** The kernels' memory (weights, sequences, one pass): pages ever touched, and the whole; 0 without kernels. */
+  readonly arenaTouchedBytes: number
+  readonly arenaBytes: number
+  /** Of heap and buffers, what grammars remember. */
+  readonly grammarStateBytes: number
+  readonly grammarMaskBytes: number
+}
+
 export interface EngineCounters {
+  readonly memory: EngineMemory
   readonly scheduler: SchedulerCounters
   readonly cache: CacheCounters
 }

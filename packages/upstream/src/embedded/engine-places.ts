@@ -123,7 +123,7 @@ async function figuresOf(place: Place): Promise<InProcessFigures | null> {
   return place.figures
 }
 
-function figuresFrom({ scheduler, cache }: EngineCounters): InProcessFigures {
+function figuresFrom({ scheduler, cache, memory }: EngineCounters): InProcessFigures {
   return {
     running: scheduler.running,
     waiting: scheduler.queued,
@@ -136,12 +136,15 @@ function figuresFrom({ scheduler, cache }: EngineCounters): InProcessFigures {
     missTokens: cache.missTokens,
     sequenceBytes: scheduler.sequenceBytes,
     memoryBytes: cache.memoryBytes,
+    memoryLimitBytes: cache.memoryLimitBytes,
     memoryBlocks: cache.memoryBlocks,
     diskBytes: cache.diskBytes,
+    diskLimitBytes: cache.diskLimitBytes,
     diskBlocks: cache.diskBlocks,
     preemptions: scheduler.preemptions,
     memoryEvictions: cache.memoryEvicted,
     diskEvictions: cache.diskEvicted,
     refused: scheduler.refused,
+    memory,
   }
 }

@@ -16,8 +16,10 @@ export interface ChildGateway {
   readonly key: string | null
   /** After a full collection. */
   memory(): Promise<NodeJS.MemoryUsage>
-  /** Everything written to stderr: warnings, stacks. */
+  /** The end of what was written to stderr: warnings, stacks. */
   complaints(): string
+  /** How it ended, exit code or signal; null while it runs. */
+  ending(): number | string | null
   /** Sends a signal and waits for the end; the exit code, or the signal's name. */
   stop(signal: NodeJS.Signals): Promise<number | string>
 }
@@ -65,10 +67,12 @@ export class ChildHome {
     this.#running.add(child)
     let complaints = ''
     child.stderr!.on('data', (chunk: Buffer) => (complaints = (complaints + chunk.toString()).slice(-20_000)))
+    let ending: number | string | null = null
     const ended = new Promise<number | string>((resolve) =>
       child.once('exit', (code, signal) => {
         this.#running.delete(child)
-        resolve(signal ?? code ?? 0)
+        ending = signal ?? code ?? 0
+        resolve(ending)
       }),
     )
     const greeting = await new Promise<{ url: string; key: string | null }>((resolve, reject) => {
@@ -90,10 +94,12 @@ export class ChildHome {
       key: greeting.key,
       pid: child.pid!,
       complaints: () => complaints,
+      ending: () => ending,
       memory: () =>
         new Promise((resolve, reject) => {
           child.once('message', (message) => resolve(message as NodeJS.MemoryUsage))
           child.send('memory', (error) => error && reject(error))
+          void ended.then((how) => reject(new Error(`the gateway has ended (${how}):\n${complaints}`)))
         }),
       stop: (signal) => {
         child.kill(signal)

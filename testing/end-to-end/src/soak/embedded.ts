@@ -4,8 +4,9 @@
  *   node --conditions=source testing/end-to-end/src/soak/embedded.ts [seconds, default 20]
  *
  * Callers play tool loops, schemas and plain streams. Every answer that is waited for must end once, in its form;
- * at the end nothing may run or wait, every exchange has its row, hits are billed, and the heap is what it was. Resident
- * memory, in which the engine's thread and its prefixes are, is printed.
+ * at the end nothing may run or wait, every exchange has its row, hits are billed, and the gateway's heap is what it was.
+ * From five minutes on resident memory, in which the engine's thread and its prefixes are, must not have grown by more
+ * than a twentieth in the second half. Every reading says where the memory is. A gateway that ends says how and why.
  */
 import assert from 'node:assert/strict'
 import { DatabaseSync } from 'node:sqlite'
@@ -32,6 +33,8 @@ const seconds = Number(process.argv[2] ?? 20)
 const callers = 32
 const stuckAfterMs = 120_000
 const model = 'm'
+/** Shorter runs end before everything that is meant to fill has filled. */
+const judgedFromSeconds = 300
 
 if (!(seconds > 0)) {
   console.error('The first argument is a number of seconds.')
@@ -175,10 +178,36 @@ async function call(gateway: ChildGateway, at: number, until: number): Promise<v
 }
 
 const megabytes = (bytes: number): number => Math.round(bytes / 1e6)
+const partsOfRun = 12
+
+/** Megabytes: of the process, of the gateway's own heap, and of the engine's thread by its metrics. */
+interface Reading {
+  readonly resident: number
+  readonly heap: number
+  readonly engine: Readonly<Record<string, number>>
+}
+
+async function read(gateway: ChildGateway): Promise<Reading> {
+  const { rss, heapUsed } = await gateway.memory()
+  const text = await (await fetch(`${gateway.url}/metrics`)).text()
+  const engine: Record<string, number> = {}
+  for (const [, part = '', bytes] of text.matchAll(/^portolan_engine_memory_bytes\{.*part="(\w+)".*\} (\S+)$/gm))
+    engine[part] = megabytes(Number(bytes))
+  for (const [, tier = '', bytes] of text.matchAll(/^portolan_engine_cache_bytes\{.*tier="(\w+)".*\} (\S+)$/gm))
+    engine[`prefixes_${tier}`] = megabytes(Number(bytes))
+  return { resident: megabytes(rss), heap: megabytes(heapUsed), engine }
+}
+
+/** Whether the gateway still runs, or how it ended, and its last words. */
+function stateOf(gateway: ChildGateway): string {
+  const ending = gateway.ending()
+  const how = ending === null ? 'The gateway runs.' : `The gateway has ended (${ending}).`
+  return [how, gateway.complaints() || 'It wrote nothing to stderr.', ...faults].join('\n')
+}
 
 const home = new ChildHome({
   // Little room for prefixes, so that what is meant to fill is full soon.
-  upstreams: { local: { kind: 'embedded', cache: { memoryBytes: 2 ** 24 } } },
+  upstreams: { local: { kind: 'embedded', cache: { memoryBytes: 2 ** 24, diskBytes: 2 ** 25 } } },
   models: { [model]: { route: ['local'] } },
   log: { level: 'error' },
 })
@@ -188,17 +217,18 @@ try {
   const until = started + seconds * 1000
   const crowd = Promise.all(Array.from({ length: callers }, (_, at) => call(gateway, at, until)))
   // The first part fills caches that are meant to be filled.
-  const readings: { readonly resident: number; readonly heap: number }[] = []
+  const readings: Reading[] = []
   const watch = (async () => {
-    for (let at = 1; at <= 8; at++) {
-      await sleep(Math.max(0, started + (seconds * 1000 * at) / 8 - Date.now()))
-      const { rss, heapUsed } = await gateway.memory()
-      readings.push({ resident: megabytes(rss), heap: megabytes(heapUsed) })
+    for (let at = 1; at <= partsOfRun; at++) {
+      await sleep(Math.max(0, started + (seconds * 1000 * at) / partsOfRun - Date.now()))
+      readings.push(await read(gateway))
+      console.error(JSON.stringify({ after: Math.round((Date.now() - started) / 1000), ...readings.at(-1) }))
     }
   })()
   await Promise.all([crowd, watch]).catch((error: unknown) => {
-    throw new Error(`The gateway is gone: ${gateway.complaints() || faults.join('; ')}`, { cause: error })
+    throw new Error(`The run broke off. ${stateOf(gateway)}`, { cause: error })
   })
+  assert.equal(gateway.ending(), null, stateOf(gateway))
   const complaints = gateway.complaints()
   assert.equal(await gateway.stop('SIGTERM'), 0)
   const { ids, statuses, sound } = home.ledger()
@@ -217,10 +247,13 @@ try {
   assert.ok(ids.length <= tally.exchanges && ids.length >= tally.exchanges - tally.left, 'a row for each exchange')
   assert.ok(tally.loops > 0 && tally.schemas > 0 && tally.left > 0, 'every play was played to its end')
   assert.ok(billed >= tally.hitTokens && tally.hitTokens > 0, 'hits are billed')
-  const [first, last] = [readings[2]!, readings.at(-1)!]
+  const [first, middle, last] = [readings[2]!, readings[partsOfRun / 2 - 1]!, readings.at(-1)!]
   assert.ok(last.heap <= first.heap * 1.3 + 10, `heap ${first.heap} to ${last.heap} MB`)
+  const growth = last.resident / middle.resident - 1
+  const isJudged = seconds >= judgedFromSeconds
+  if (isJudged) assert.ok(growth <= 0.05, `resident ${middle.resident} to ${last.resident} MB in the second half`)
   console.log(
-    `Whole and billed, heap flat, resident ${first.resident} to ${last.resident} MB: ${tally.exchanges} exchanges in ${seconds} s.`,
+    `Whole and billed, heap flat, resident ${middle.resident} to ${last.resident} MB in the second half${isJudged ? '' : ' (too short to judge)'}: ${tally.exchanges} exchanges in ${seconds} s.`,
   )
 } finally {
   home.close()
