@@ -36,6 +36,7 @@ import { mintRequestId } from './request-id.ts'
 import { Affinity, RouteTable } from './route.ts'
 import type { RequestTelemetry } from './telemetry-port.ts'
 import { TokenCounters } from './token-counters.ts'
+import { WorkInHand } from './work-in-hand.ts'
 
 /** What the gateway needs from the store; all reads are synchronous because they sit on the hot path. */
 export interface GatewayStore {
@@ -108,7 +109,10 @@ export interface Gateway {
    * changing anything if it is bad.
    */
   reload(config: GatewayConfig, priceBook?: PriceBook): void
-  /** No new work, answers in flight are finished (at most `limits.drainMs`), sockets closed. */
+  /**
+   * No new work, answers in flight are finished (at most `limits.drainMs`), sockets closed, and every request settled:
+   * once this resolves no row is on its way, so the ledger may be closed.
+   */
   drain(): Promise<void>
   readonly parts: GatewayParts
 }
@@ -116,6 +120,7 @@ export interface Gateway {
 export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   let parts = makeParts(options, options.config, null)
   let draining = false
+  const work = new WorkInHand()
   /** Answers not yet finished, by connection. */
   const answers = new WeakMap<Duplex, Set<ServerResponse>>()
   const server = createServer(
@@ -124,7 +129,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
       const open = answers.get(request.socket) ?? new Set()
       answers.set(request.socket, open.add(response))
       response.on('close', () => open.delete(response))
-      void serve(parts, draining, request, response)
+      work.add(serve(parts, draining, request, response))
     },
   )
   // A malformed request line or an oversized header is answered by node itself; nothing of ours runs.
@@ -152,6 +157,9 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     async drain() {
       draining = true
       await close(server, parts.config.limits.drainMs)
+      // Callers that have gone hold no socket, and their rows are written all the same.
+      if (!(await work.idle(settlementMs)))
+        options.log.error({ requests: work.count }, 'requests not settled in time; their ledger rows may be missing')
       await parts.http.close()
     },
   }
@@ -210,6 +218,9 @@ function named(upstreams: ReadonlyMap<string, Upstream>, name: string, model: st
     )
   return upstream
 }
+
+/** Without a caller a request is settled within moments; what takes this long hangs. */
+const settlementMs = 15_000
 
 // ------------------------------------------------------------------------------------------ one request
 

@@ -10,6 +10,7 @@ import {
   type AdminOptions,
   type Gateway,
   type GatewayConfig,
+  type GatewayStore,
   type ModelConfig,
 } from '@portolan/gateway'
 import { bundledPricesUrl, loadPriceBook } from '@portolan/meter'
@@ -46,6 +47,8 @@ export interface FixtureOptions {
   readonly rates?: readonly RateLimitInput[]
   /** What answers under `/admin`, given the store. */
   readonly admin?: (store: SqliteStore) => AdminOptions
+  /** What the gateway is given in place of the store. */
+  readonly store?: (store: GatewayStore) => GatewayStore
 }
 
 /** A budget of nano-dollars that holds every key, with changes. */
@@ -80,21 +83,22 @@ export async function startFixture(options: FixtureOptions): Promise<RunningGate
     ...options.config,
   }
   store.limits.syncLimits('config', options.budgets ?? [], options.rates ?? [])
+  const ownStore: GatewayStore = {
+    findKey: (hash) => store.keys.findByHash(hash),
+    append: (row) => writer.append(row),
+    recall: (callId, tenantId) => {
+      const found = store.memory.get(callId, tenantId, Date.now())
+      return found instanceof Promise ? null : found
+    },
+    remember: (callId, tenantId, call) => void store.memory.put(callId, tenantId, call, Date.now()),
+    limitsOf: (found) => store.limits.limitsOf(found),
+    reserve: (input) => store.budgets.reserve(input),
+    settleLimits: (input) => void store.budgets.settle({ ...input, nowMs: Date.now() }),
+    trouble: () => null,
+  }
   const gateway = await startGateway({
     config,
-    store: {
-      findKey: (hash) => store.keys.findByHash(hash),
-      append: (row) => writer.append(row),
-      recall: (callId, tenantId) => {
-        const found = store.memory.get(callId, tenantId, Date.now())
-        return found instanceof Promise ? null : found
-      },
-      remember: (callId, tenantId, call) => void store.memory.put(callId, tenantId, call, Date.now()),
-      limitsOf: (found) => store.limits.limitsOf(found),
-      reserve: (input) => store.budgets.reserve(input),
-      settleLimits: (input) => void store.budgets.settle({ ...input, nowMs: Date.now() }),
-      trouble: () => null,
-    },
+    store: options.store?.(ownStore) ?? ownStore,
     sealer: createSealer(secret),
     priceBook: loadPriceBook(readFileSync(bundledPricesUrl, 'utf8')),
     fixedPrices: () => new Map(),
