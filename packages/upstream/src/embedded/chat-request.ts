@@ -54,12 +54,14 @@ export function toGeneration(
   const tenant = createHash('sha256')
     .update(JSON.stringify([owner, request.endUser]))
     .digest('hex')
-  const tools = offeredTools(request)
+  const listed = callableTools(request.tools)
+  const tools = offeredTools(request, listed)
   const forced = forcedCall(request, tools)
   const budget = budgetOf(request, info)
   const chat: ChatRequest = {
     messages: messagesOf(request.items, tenant, sampled),
-    tools: [...tools].map(([name, tool]) => ({ schema: toolSchema(name, tool) })),
+    // All of them, whatever may be called this time: the list stands before every turn, and so before every cached one.
+    tools: [...listed].map(([name, tool]) => ({ schema: toolSchema(name, tool) })),
     responseFormat: responseFormatOf(request),
     mode: thinks(request, info) ? 'thinking' : 'chat',
     effort: effortOf(request, info),
@@ -183,12 +185,17 @@ function modelName(tool: Tool): string {
   return namespace === null ? (tool.name ?? '') : `${namespace}__${tool.name}`
 }
 
-function offeredTools({ tools, toolChoice }: CanonicalRequest): ReadonlyMap<string, Tool> {
-  if (toolChoice?.mode === 'none') return new Map()
+/** By the name that the model reads. */
+function callableTools(tools: readonly Tool[]): ReadonlyMap<string, Tool> {
   const callable = tools.filter((tool) => tool.kind !== 'vendor' || (tool.clientExecuted && tool.name !== null))
-  const allowed =
-    toolChoice?.mode === 'allowed' ? callable.filter(({ name }) => toolChoice.names.includes(name!)) : callable
-  return new Map(allowed.map((tool) => [modelName(tool), tool]))
+  return new Map(callable.map((tool) => [modelName(tool), tool]))
+}
+
+/** What this answer may call. */
+function offeredTools({ toolChoice }: CanonicalRequest, listed: ReadonlyMap<string, Tool>): ReadonlyMap<string, Tool> {
+  if (toolChoice?.mode === 'none') return new Map()
+  if (toolChoice?.mode !== 'allowed') return listed
+  return new Map([...listed].filter(([, { name }]) => toolChoice.names.includes(name!)))
 }
 
 function forcedCall(

@@ -66,6 +66,20 @@ describe('a request to the embedded engine', () => {
     assert.deepEqual([forced.chat.mode, forced.constraint?.calls], ['thinking', 'required'])
   })
 
+  it('keeps the prompt as it is whatever may be called, so that every turn finds the ones before it', () => {
+    const tools = [weather, { ...weather, name: 'tides' }]
+    const promptOf = (toolChoice: CanonicalRequest['toolChoice']): unknown => {
+      const { constraint, ...rest } = translate({ tools, toolChoice }).generation
+      assert.ok(constraint)
+      return rest
+    }
+    const free = promptOf(null)
+    assert.deepEqual(promptOf({ mode: 'none' }), free)
+    assert.deepEqual(promptOf({ mode: 'required' }), free)
+    assert.deepEqual(promptOf({ mode: 'named', name: 'tides' }), free)
+    assert.deepEqual(promptOf({ mode: 'allowed', names: ['tides'], require: false, raw: [] }), free)
+  })
+
   it('says effort in words that the checkpoint knows', () => {
     const effort = (word: 'low' | 'medium' | 'xhigh') =>
       translate({ thinking: { mode: 'on', effort: word, budgetTokens: null, display: null } }).generation.chat.effort
