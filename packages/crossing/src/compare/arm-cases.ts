@@ -4,21 +4,13 @@
  * Replicates are averaged within their case first; a replicate that could not be scored is treated as the policy says.
  * An exclusion rule is `case:ID`, `session:ID` or `tag:NAME`; any other rule excludes nothing and is reported as such.
  *
- * Attempts come one at a time and their words are let go: what is kept of one is its figures, some 500 bytes.
+ * Attempts come one at a time and their words are let go: what is kept of one is its figures (`attempt-columns.ts`).
  */
-import type { UsageRecord } from '@portolan/meter'
-import type {
-  Attempt,
-  AttemptTurn,
-  Case,
-  Clocks,
-  Dataset,
-  Divergence,
-  Plan,
-  StubTier,
-  Verdict,
-} from '../records/index.ts'
+import type { Attempt, Case, Dataset, Plan } from '../records/index.ts'
 import type { MissingPolicy } from '../scoring/index.ts'
+import { AttemptColumns, type CountedAttempt, type CountedTurn } from './attempt-columns.ts'
+
+export type { CountedAttempt, CountedTurn, CountedVerdict } from './attempt-columns.ts'
 
 export interface ExcludedCase {
   readonly caseId: string
@@ -53,114 +45,37 @@ function excludes(rule: string, test: Case): boolean {
   return test.tags.includes(value)
 }
 
-/** What an attempt counts for: everything but what was said. */
-export interface CountedAttempt extends Pick<Attempt, 'caseId' | 'arm' | 'replicate' | 'outcome' | 'startedAtMs'> {
-  /** Null: not priced. */
-  readonly costNanos: bigint | null
-  readonly turns: readonly CountedTurn[]
-  readonly verdicts: readonly CountedVerdict[]
-  /** How the run left the recorded way; null: it did not. */
-  readonly divergence: Divergence | null
-}
-
-export interface CountedTurn {
-  /** False: there was no answer, and `usage` is not known. */
-  readonly answered: boolean
-  readonly usage: UsageRecord
-  readonly clocks: Clocks
-  /** How each tool call was served, in a session run. */
-  readonly tiers: readonly StubTier[]
-}
-
-export type CountedVerdict = Pick<Verdict, 'scorer' | 'version' | 'outcome' | 'severity'>
-
-/** By arm, then by case; replicates in order. Attempts at cases that do not count are not in it. */
+/** By arm and case; replicates in order. Attempts at cases that do not count are not in it. */
 export class ArmCases {
-  readonly #byArm = new Map<string, Map<string, readonly CountedAttempt[]>>()
+  readonly #columns = new AttemptColumns()
+  /** By arm, then by case: the row that was added last. */
+  readonly #rows = new Map<string, Map<string, number>>()
 
   constructor(attempts: Iterable<Attempt>, cases: readonly Case[]) {
+    // The id as the case spells it: one string for all attempts at it.
     const ids = new Map(cases.map(({ id }) => [id, id]))
-    const shared = new Shared()
     for (const attempt of attempts) {
-      // The id as the case spells it: one string for all attempts at it.
       const caseId = ids.get(attempt.caseId)
       if (caseId === undefined) continue
-      let byCase = this.#byArm.get(attempt.arm)
-      if (!byCase) this.#byArm.set(attempt.arm, (byCase = new Map()))
-      byCase.set(caseId, [...(byCase.get(caseId) ?? []), shared.counted(attempt, caseId)])
+      let rows = this.#rows.get(attempt.arm)
+      if (!rows) this.#rows.set(attempt.arm, (rows = new Map()))
+      rows.set(caseId, this.#columns.add(attempt, rows.get(caseId) ?? null))
     }
-    for (const byCase of this.#byArm.values())
-      for (const [caseId, same] of byCase)
-        if (same.length > 1)
-          byCase.set(
-            caseId,
-            same.toSorted((a, b) => a.replicate - b.replicate),
-          )
   }
 
   has(arm: string): boolean {
-    return this.#byArm.has(arm)
+    return this.#rows.has(arm)
   }
 
   of(arm: string, caseId: string): readonly CountedAttempt[] {
-    return this.#byArm.get(arm)?.get(caseId) ?? []
+    const attempts: CountedAttempt[] = []
+    let row = this.#rows.get(arm)?.get(caseId) ?? null
+    for (; row !== null; row = this.#columns.before(row)) attempts.push(this.#columns.at(row, caseId))
+    return attempts.sort((a, b) => a.replicate - b.replicate)
   }
 
   all(arm: string): readonly CountedAttempt[] {
-    return [...(this.#byArm.get(arm)?.values() ?? [])].flat()
-  }
-}
-
-const none: readonly StubTier[] = []
-
-/** Words that every attempt repeats are kept once: names, and lists of verdicts that say the same. */
-class Shared {
-  readonly #verdicts = new Map<string, readonly CountedVerdict[]>()
-  readonly #texts = new Map<string, string>()
-
-  counted(
-    { arm, replicate, outcome, startedAtMs, costNanos, turns, verdicts, divergence }: Attempt,
-    caseId: string,
-  ): CountedAttempt {
-    return {
-      caseId,
-      arm: this.#text(arm),
-      replicate,
-      outcome,
-      startedAtMs,
-      costNanos,
-      turns: turns.map((turn) => this.#turn(turn)),
-      verdicts: this.#verdictsOf(verdicts),
-      divergence: divergence && this.#text(divergence.kind),
-    }
-  }
-
-  #turn({ response, usage, clocks, stubs }: AttemptTurn): CountedTurn {
-    const { source, convention } = usage
-    return {
-      answered: response !== null,
-      usage: { ...usage, raw: null, source: this.#text(source), convention: convention && this.#text(convention) },
-      clocks,
-      tiers: stubs.length === 0 ? none : stubs.map(({ tier }) => this.#text(tier)),
-    }
-  }
-
-  #text<T extends string>(text: T): T {
-    const known = this.#texts.get(text)
-    if (known === undefined) this.#texts.set(text, text)
-    return (known as T | undefined) ?? text
-  }
-
-  #verdictsOf(verdicts: readonly Verdict[]): readonly CountedVerdict[] {
-    const key = verdicts
-      .map(({ scorer, version, outcome, severity }) => `${scorer} ${version} ${outcome} ${severity}`)
-      .join('\0')
-    let known = this.#verdicts.get(key)
-    if (!known) {
-      known = verdicts.map(({ scorer, version, outcome, severity }) => ({ scorer, version, outcome, severity }))
-      this.#verdicts.set(key, known)
-    }
-    return known
+    return [...(this.#rows.get(arm)?.keys() ?? [])].flatMap((caseId) => this.of(arm, caseId))
   }
 }
 

@@ -294,12 +294,12 @@ function differenceOf(
 
 function countOf(scene: Scene, candidate: string, metric: Metric): Found | { readonly why: string } {
   if (metric.name !== 'critical-failures') return { why: `${metric.name} is no count that this program can make.` }
-  const attempts = scene.arms.all(candidate)
-  if (attempts.length === 0) return { why: `${candidate} was not asked anything.` }
-  const failing = new Set(
-    attempts.filter(({ verdicts }) => criticalFailures(verdicts).length > 0).map(({ caseId }) => caseId),
-  )
-  const cases = new Set(attempts.map(({ caseId }) => caseId))
+  const [failing, cases] = [new Set<string>(), new Set<string>()]
+  for (const { caseId, verdicts } of scene.arms.all(candidate)) {
+    cases.add(caseId)
+    if (criticalFailures(verdicts).length > 0) failing.add(caseId)
+  }
+  if (cases.size === 0) return { why: `${candidate} was not asked anything.` }
   const sessions = new Set(scene.counted.cases.filter(({ id }) => cases.has(id)).map(({ sessionId }) => sessionId))
   const decision = failing.size > metric.margin ? 'worse' : 'non-inferior'
   return {

@@ -1,5 +1,6 @@
 import { describe, it } from 'node:test'
 import assert from 'node:assert/strict'
+import { hash } from 'node:crypto'
 import { canonicalJson, hashOf } from './canonical-json.ts'
 
 describe('canonical JSON', () => {
@@ -26,6 +27,8 @@ describe('canonical JSON', () => {
   it('gives one hash to one value, whatever the order of its members', () => {
     assert.equal(hashOf({ a: [1, 2], b: { c: 'x', d: null } }), hashOf({ b: { d: null, c: 'x' }, a: [1, 2] }))
     assert.notEqual(hashOf({ a: [1, 2] }), hashOf({ a: [2, 1] }))
+    for (const list of [[], [null], [1, 'ü', { b: [2, []], a: -0 }, [[undefined!].slice(1)]]])
+      assert.equal(hashOf(list), `sha256:${hash('sha256', canonicalJson(list), 'hex')}`)
     assert.match(hashOf(null), /^sha256:[0-9a-f]{64}$/)
   })
 

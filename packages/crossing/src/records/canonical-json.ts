@@ -5,7 +5,7 @@
  * ECMAScript prints them. Two things RFC 8785 does not know: a member that is `undefined` is absent, and a bigint
  * (money in nanos) is written as its decimal digits in a string, so that no amount passes through a binary fraction.
  */
-import { hash } from 'node:crypto'
+import { createHash, hash } from 'node:crypto'
 import { CrossingError } from '../errors.ts'
 
 /** Deeper than any honest request; recursion must end before the stack does. */
@@ -16,9 +16,12 @@ export function canonicalJson(value: unknown): string {
   return write(value, 0)
 }
 
-/** `sha256:` and 64 hex digits, over the canonical form. */
+/** `sha256:` and 64 hex digits, over the canonical form. A list is hashed element by element, never written as a whole. */
 export function hashOf(value: unknown): string {
-  return `sha256:${hash('sha256', canonicalJson(value), 'hex')}`
+  if (!Array.isArray(value)) return `sha256:${hash('sha256', canonicalJson(value), 'hex')}`
+  const digest = createHash('sha256').update('[')
+  for (const [index, element] of value.entries()) digest.update(`${index === 0 ? '' : ','}${write(element, 1)}`)
+  return `sha256:${digest.update(']').digest('hex')}`
 }
 
 function write(value: unknown, depth: number): string {
