@@ -65,6 +65,7 @@ function section(it: UpstreamDefinition, title: string, newest: UpstreamDefiniti
       ? `Names that belong here without a route: ${code(it.modelNames.source)}.`
       : '',
     it.modelNames?.source === '^' ? 'Answers to any name.' : '',
+    it.completerFor === undefined ? '' : 'Answers text completions, with a hole to fill or without.',
     it.passThrough.length > 0
       ? `Passed through: ${it.passThrough.map(({ method, doorPath }) => code(`${method} ${doorPath}`)).join(', ')}.`
       : '',

@@ -146,4 +146,47 @@ describe('the embedded engine', () => {
       (error) => error instanceof OpenAI.BadRequestError && /"not" at #\/properties\/a/.test(error.message),
     )
   })
+
+  it('continues texts and fills holes for the OpenAI SDK, whole and streamed', async () => {
+    for (const baseURL of [`${gateway.url}/v1`, `${gateway.url}/beta`]) {
+      const client = new OpenAI({ apiKey: gateway.key, baseURL, maxRetries: 0, timeout: 60_000 })
+      const body = {
+        model,
+        prompt: `def depth(bay):\n    # ${prompt}\n    return `,
+        suffix: '\n',
+        max_tokens: 12,
+        seed: 5,
+      }
+      const whole = await client.completions.create({ ...body, logprobs: 1 })
+      assert.equal(whole.object, 'text_completion')
+      const [choice] = whole.choices
+      assert.equal(choice?.finish_reason, 'length')
+      assert.ok((choice.logprobs?.tokens?.length ?? 0) > 0)
+      let text = ''
+      let finish: string | null = null
+      let tokens = 0
+      const stream = await client.completions.create({ ...body, stream: true, stream_options: { include_usage: true } })
+      for await (const chunk of stream) {
+        text += chunk.choices[0]?.text ?? ''
+        finish = chunk.choices[0]?.finish_reason ?? finish
+        tokens = chunk.usage?.completion_tokens ?? tokens
+      }
+      assert.deepEqual([text, finish, tokens], [choice.text, 'length', 12])
+      const again = await client.completions.create(body)
+      assert.ok((again.usage?.prompt_tokens_details?.cached_tokens ?? 0) >= 128)
+      await assert.rejects(client.completions.create({ ...body, max_tokens: 5000 }), /valid range of max_tokens/)
+    }
+  })
+
+  it('gives several choices to the OpenAI SDK, whole and streamed', async () => {
+    const body = { model, messages: [{ role: 'user' as const, content: prompt }], n: 3, max_tokens: 8, seed: 5 }
+    const whole = await openai.chat.completions.create(body)
+    const said = whole.choices.map(({ message }) => message.content)
+    assert.equal(new Set(said).size, 3)
+    const streamed = await openai.chat.completions.stream(body).finalChatCompletion()
+    assert.deepEqual(
+      streamed.choices.map(({ message }) => message.content),
+      said,
+    )
+  })
 })

@@ -27,6 +27,7 @@ export type {
   FailureKind,
   GenerationRequest,
   SampledToken,
+  TextPrompt,
   TokenBelief,
 } from './service/protocol.ts'
 export type {

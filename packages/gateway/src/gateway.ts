@@ -123,15 +123,22 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const work = new WorkInHand()
   /** Answers not yet finished, by connection. */
   const answers = new WeakMap<Duplex, Set<ServerResponse>>()
+  /** Connections that have asked nothing yet. Node does not count them as idle, so a drain would wait for them. */
+  const silent = new Set<Duplex>()
   const server = createServer(
     { keepAliveTimeout: 75_000, requestTimeout: 0, headersTimeout: 30_000 },
     (request, response) => {
+      silent.delete(request.socket)
       const open = answers.get(request.socket) ?? new Set()
       answers.set(request.socket, open.add(response))
       response.on('close', () => open.delete(response))
       work.add(serve(parts, draining, request, response))
     },
   )
+  server.on('connection', (socket) => {
+    silent.add(socket)
+    socket.on('close', () => silent.delete(socket))
+  })
   // A malformed request line or an oversized header is answered by node itself; nothing of ours runs.
   server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
     if (error.code === 'ECONNRESET' || !socket.writable) return
@@ -146,6 +153,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const { host, port } = options.config.listen
   await listen(server, host, port)
   const bound = server.address() as AddressInfo
+  readTokenizers(parts)
   return {
     url: `http://${bound.family === 'IPv6' ? `[${bound.address}]` : bound.address}:${bound.port}`,
     get parts() {
@@ -153,10 +161,11 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     },
     reload(config, priceBook = parts.priceBook) {
       parts = makeParts({ ...options, priceBook }, config, parts)
+      readTokenizers(parts)
     },
     async drain() {
       draining = true
-      await close(server, parts.config.limits.drainMs)
+      await close(server, silent, parts.config.limits.drainMs)
       // Callers that have gone hold no socket, and their rows are written all the same.
       if (!(await work.idle(settlementMs)))
         options.log.error({ requests: work.count }, 'requests not settled in time; their ledger rows may be missing')
@@ -207,6 +216,17 @@ function makeParts(options: GatewayOptions, config: GatewayConfig, before: Gatew
     owner: options.owner ?? '',
     admin: options.admin ?? null,
   }
+}
+
+/** In the background, so that a stream that breaks off finds them ready. */
+function readTokenizers({ config, counters, log }: GatewayParts): void {
+  const paths = config.models.flatMap(({ tokenizer }) => tokenizer ?? [])
+  counters.prepare(paths, (path, error) =>
+    log.warn(
+      { path, reason: (error.cause as Error | undefined)?.message ?? error.message },
+      'tokenizer cannot be used; answers of its models that break off are estimated by their length',
+    ),
+  )
 }
 
 function named(upstreams: ReadonlyMap<string, Upstream>, name: string, model: string): Upstream {
@@ -379,15 +399,20 @@ function listen(server: Server, host: string, port: number): Promise<void> {
   })
 }
 
-function close(server: Server, graceMs: number): Promise<void> {
+function close(server: Server, silent: ReadonlySet<Duplex>, graceMs: number): Promise<void> {
   return new Promise((resolve) => {
     const timer = setTimeout(() => server.closeAllConnections(), graceMs)
-    const sweep = setInterval(() => server.closeIdleConnections(), 50)
+    const sweep = setInterval(() => closeIdle(server, silent), 50)
     server.close(() => {
       clearTimeout(timer)
       clearInterval(sweep)
       resolve()
     })
-    server.closeIdleConnections()
+    closeIdle(server, silent)
   })
+}
+
+function closeIdle(server: Server, silent: ReadonlySet<Duplex>): void {
+  server.closeIdleConnections()
+  for (const socket of silent) socket.destroy()
 }

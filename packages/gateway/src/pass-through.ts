@@ -1,27 +1,50 @@
 /**
  * Endpoints that are handed through untouched: text and FIM completions, the account's balance.
  *
- * No translation exists for them, so they go only to upstreams that declare them. Completions are metered like
- * everything else: usage is read from the answer while it passes, and one ledger row is written before its end.
+ * No translation exists for them, so they go only to upstreams that declare them; one inside this process answers
+ * itself. Completions are metered like everything else: usage is read from the answer while it passes, and one ledger
+ * row is written before its end.
  */
 import type { IncomingMessage } from 'node:http'
-import { adapterOf, SseReader, spliceMembers, type Usage } from '@portolan/wire'
-import type { PassThrough, Place, ResponseHeaders, Upstream, UpstreamError } from '@portolan/upstream'
+import {
+  adapterOf,
+  readTextCompletion,
+  SseReader,
+  spliceMembers,
+  TextCompletionCollector,
+  TextCompletionStreamWriter,
+  type Usage,
+} from '@portolan/wire'
+import {
+  readRetryAfter,
+  type Address,
+  type Complete,
+  type PassThrough,
+  type Place,
+  type ResponseHeaders,
+  type Upstream,
+  type UpstreamError,
+} from '@portolan/upstream'
 import { keyAllowsModel } from '@portolan/store'
 import { readBody } from './body.ts'
 import { GatewayError } from './errors.ts'
 import type { ClientHeaders, ClientSide } from './exchange/client-side.ts'
 import { errorAnswer } from './exchange/error-answer.ts'
-import { problemOf, refusalHeaders, type ExchangeStart } from './exchange/exchange.ts'
+import { problemOf, refusalHeaders, type ExchangeStart, type Problem } from './exchange/exchange.ts'
 import { Inbound } from './exchange/inbound.ts'
+import type { Outbound } from './exchange/outbound.ts'
+import { answerInProcess, eventStream } from './exchange/in-process.ts'
 import { Observer } from './exchange/observer.ts'
 import { callerHeaders } from './exchange/relay.ts'
 import { ledgerRow, type RowFacts } from './exchange/row.ts'
 import { fetchWhole } from './fetch-whole.ts'
 import type { GatewayParts } from './gateway.ts'
+import type { RouteTarget } from './route.ts'
 import { reportSettled, traceOf } from './telemetry-port.ts'
 import { RequestLimits } from './limits/request-limits.ts'
 
+/** How often at most a caller hears how far its prompt is. */
+const progressEveryMs = 2000
 /** Largest complete answer. */
 const answerBytes = 256 << 20
 
@@ -70,6 +93,7 @@ class Completion {
   readonly #observer: Observer
   readonly #facts: RowFacts
   #usage: Usage | null = null
+  #inProcess = false
   #limits: RequestLimits | null = null
   #settled = false
 
@@ -99,15 +123,20 @@ class Completion {
     try {
       await this.#serve(request, doorPath)
     } catch (error) {
-      const problem = problemOf(error, this.#parts, this.#start.requestId)
-      const answer = errorAnswer('chat', problem, null, null, this.#start.requestId)
-      await this.#settle('refused', answer.status, problem.code)
-      this.#client.send(
-        answer.status,
-        { ...this.#ownHeaders(), 'content-type': 'application/json', ...refusalHeaders(problem) },
-        answer.body,
-      )
+      await this.#fail(problemOf(error, this.#parts, this.#start.requestId), 'refused')
     }
+  }
+
+  async #fail(problem: Problem, status: 'refused' | 'error'): Promise<void> {
+    const answer = errorAnswer('chat', problem, null, null, this.#start.requestId)
+    await this.#settle(status, answer.status, problem.code)
+    // Somebody who was told how his prompt is read has headers already.
+    if (this.#client.committed) this.#client.end(answer.event)
+    this.#client.send(
+      answer.status,
+      { ...this.#ownHeaders(), 'content-type': 'application/json', ...refusalHeaders(problem) },
+      answer.body,
+    )
   }
 
   async #serve(request: IncomingMessage, doorPath: string): Promise<void> {
@@ -126,6 +155,12 @@ class Completion {
     this.#limits = RequestLimits.of(this.#parts, key, inbound.model, requestId, startedAtMs)
     if (this.#limits !== null) await this.#limits.hold(inbound, route)
     for (const target of route.targets) {
+      const { complete } = target.upstream.definition
+      if (complete !== undefined) {
+        this.#facts.target = target
+        await this.#generate(complete, target, inbound)
+        return
+      }
       const place = target.upstream.locatePassThrough('POST', doorPath)
       if (!place) continue
       this.#facts.target = target
@@ -138,30 +173,64 @@ class Completion {
     }
     throw new GatewayError(
       'GATEWAY_NOT_SUPPORTED',
-      `No upstream of the model \`${inbound.model.slice(0, 100)}\` serves ${this.#start.path}.${
-        route.targets.every(({ upstream }) => upstream.definition.transport === 'in-process')
-          ? ' Text completions are handed through to a remote upstream as they are; an upstream inside this process has no address to hand them to. Use /v1/chat/completions, or route this model to an upstream that serves completions.'
-          : ''
-      }`,
+      `No upstream of the model \`${inbound.model.slice(0, 100)}\` serves ${this.#start.path}.`,
     )
+  }
+
+  /** From an upstream inside this process: nothing is handed through, it reads the request and is read event by event. */
+  async #generate(complete: Complete, { upstream, model }: RouteTarget, inbound: Inbound): Promise<void> {
+    const { requestId, startedAt, startedAtMs, key } = this.#start
+    const request = readTextCompletion(inbound.parsed)
+    const context = { request, requestId, createdSec: Math.floor(startedAtMs / 1000) }
+    const gone = new AbortController()
+    this.#client.onGone(() => gone.abort())
+    this.#facts.attempts = 1
+    this.#facts.outbound = outboundOf(inbound.bytes, null)
+    this.#inProcess = true
+    const headers = (): ClientHeaders => ({ ...this.#ownHeaders(), 'x-portolan-upstream': upstream.name })
+    let saidAt = startedAt
+    const result = await answerInProcess({
+      events: complete(
+        { ...request, model },
+        {
+          ...context,
+          signal: gone.signal,
+          tenant: key.id,
+          onProgress: (doneTokens, promptTokens) => {
+            const now = performance.now()
+            if (!request.stream || this.#client.contentSent || now - saidAt < progressEveryMs) return
+            saidAt = now
+            this.#client.commit(200, { ...headers(), ...eventStream })
+            this.#client.write(`: ${doneTokens} of ${promptTokens} prompt tokens read\n\n`, false)
+          },
+          onNotice: (notice) => this.#parts.log.warn({ upstream: upstream.name }, notice),
+        },
+      ),
+      answer: request.stream ? new TextCompletionStreamWriter(context) : new TextCompletionCollector(context),
+      client: this.#client,
+      observer: this.#observer,
+      signal: gone.signal,
+      headers,
+      onFirstEvent: () => {
+        this.#facts.firstByteMs ??= performance.now() - startedAt
+      },
+    })
+    if (result.kind === 'gone') await this.#settle('aborted', 499, null)
+    else if (result.kind === 'done') {
+      await this.#settle(result.outcome, result.head?.status ?? 200, this.#observer.error?.code ?? null)
+      if (result.head) this.#client.commit(result.head.status, result.head.headers)
+      this.#client.end(result.final)
+    } else {
+      const waitMs = readRetryAfter(result.headers, this.#parts.now())
+      const problem = { ...result.error, param: null, retryAfterSec: waitMs === null ? null : waitMs / 1000 }
+      await this.#fail(problem, 'error')
+    }
   }
 
   #forward(upstream: Upstream, place: PassThroughPlace, inbound: Inbound, body: Buffer): Promise<void> {
     this.#facts.attempts = 1
     const address = upstream.definition.addresses[place.route.protocol] ?? null
-    const adapter = adapterOf('chat')
-    // What the row needs to know of the outgoing request; nothing is translated here.
-    this.#facts.outbound = {
-      protocol: 'chat',
-      far: adapter,
-      address,
-      same: true,
-      body,
-      dropUsageChunk: false,
-      translation: null,
-      units: () => [],
-      answer: unused,
-    }
+    this.#facts.outbound = outboundOf(body, address)
     return new Promise((resolve, reject) => {
       let status = 0
       let headers: ResponseHeaders = {}
@@ -284,7 +353,7 @@ class Completion {
   ): Promise<void> {
     if (this.#settled) return
     this.#settled = true
-    if (this.#usage === null) this.#observer.generatedChars = this.#client.bytesOut
+    if (this.#usage === null && !this.#inProcess) this.#observer.generatedChars = this.#client.bytesOut
     const row = ledgerRow(this.#parts, this.#start, this.#facts, this.#observer, {
       status,
       httpStatus,
@@ -299,6 +368,21 @@ class Completion {
       )
     this.#limits?.settle(row, this.#facts.outbound === null || row.status === 'error')
     reportSettled(this.#parts, row, this.#facts.target?.upstream ?? null, this.#facts.trace)
+  }
+}
+
+/** What the row needs to know of the outgoing request; nothing is translated here. */
+function outboundOf(body: Buffer, address: Address | null): Outbound {
+  return {
+    protocol: 'chat',
+    far: adapterOf('chat'),
+    address,
+    same: true,
+    body,
+    dropUsageChunk: false,
+    translation: null,
+    units: () => [],
+    answer: unused,
   }
 }
 

@@ -5,7 +5,14 @@
  * declared fact and never on a vendor's name. An *upstream* is one supplier under one credential; an *address*
  * is where it speaks one protocol.
  */
-import type { CanonicalEvent, CanonicalRequest, Dialect, MessagesVersion, Protocol } from '@portolan/wire'
+import type {
+  CanonicalEvent,
+  CanonicalRequest,
+  Dialect,
+  MessagesVersion,
+  Protocol,
+  TextCompletionRequest,
+} from '@portolan/wire'
 import type { RequestTrait } from './traits.ts'
 
 export type UpstreamKind =
@@ -141,12 +148,18 @@ export interface UpstreamDefinition {
   readonly generate?: Generate
   /** Of in-process kinds with settings: makes `generate` once the configuration is known. */
   readonly generatorFor?: (settings: InProcessSettings) => Generate
+  /** Of in-process kinds that answer text completions as well. */
+  readonly complete?: Complete
+  readonly completerFor?: (settings: InProcessSettings) => Complete
   /** Of in-process kinds that run an engine: a look at it, which starts nothing. */
   readonly probe?: InProcessProbe
   readonly probeFor?: (settings: InProcessSettings) => InProcessProbe
 }
 
 export type Generate = (request: CanonicalRequest, context: GenerateContext) => AsyncIterable<CanonicalEvent>
+
+/** Blocks of text only, each with its choice: every prompt's answers in a row, prompt by prompt. */
+export type Complete = (request: TextCompletionRequest, context: GenerateContext) => AsyncIterable<CanonicalEvent>
 
 /** What a configuration may say about an upstream inside this process. Paths are absolute. */
 export interface InProcessSettings {

@@ -1,6 +1,7 @@
 /** Public surface of `upstream`. */
 export type {
   Address,
+  Complete,
   ErrorQuirks,
   Generate,
   GenerateContext,

@@ -236,7 +236,7 @@ export function outboundMessagesVersion(
 type Bad = (member: string, why: string) => UpstreamError
 
 function generatorOf(config: UpstreamConfig, definition: UpstreamDefinition, bad: Bad): Partial<UpstreamDefinition> {
-  const { generatorFor, probeFor } = definition
+  const { generatorFor, completerFor, probeFor } = definition
   if (generatorFor === undefined) {
     if (config.model !== undefined)
       throw bad('checkpoint, cache or engine', `is set, but ${config.kind} runs no model inside this process.`)
@@ -254,7 +254,11 @@ function generatorOf(config: UpstreamConfig, definition: UpstreamDefinition, bad
     ...definedMembers(config.model ?? {}),
     upstreamName: config.name,
   }
-  return { generate: generatorFor(settings), ...(probeFor === undefined ? {} : { probe: probeFor(settings) }) }
+  return {
+    generate: generatorFor(settings),
+    ...(completerFor === undefined ? {} : { complete: completerFor(settings) }),
+    ...(probeFor === undefined ? {} : { probe: probeFor(settings) }),
+  }
 }
 
 function resolveAddresses(

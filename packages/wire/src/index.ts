@@ -28,6 +28,12 @@ export { readCountTokensBody, toCountTokensBody, writeCountTokensBody } from './
 export { readMessagesVersion } from './messages/version.ts'
 export { findBillingBlock, isBillingLine } from './history/billing.ts'
 export { inputTokensBody, responsesAdapter } from './responses/adapter.ts'
+export {
+  TextCompletionCollector,
+  TextCompletionStreamWriter,
+  type TextCompletionContext,
+} from './completions/answer.ts'
+export { readTextCompletion, type TextCompletionRequest, type TextPrompt } from './completions/request.ts'
 export { chatAdapter } from './chat/adapter.ts'
 export { adapterOf } from './adapters.ts'
 export { renderTranslationReference } from './translation/document.ts'

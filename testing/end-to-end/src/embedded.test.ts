@@ -168,7 +168,7 @@ describe('the embedded model at every door', () => {
         [36, 'reported', 'ok'],
       ],
     )
-    assert.ok(streamed!.usage.hitTokens! >= 128 && streamed!.usage.inputTokens! === first!.usage.inputTokens!)
+    assert.ok(streamed!.usage.hitTokens! >= 128 && streamed!.usage.inputTokens === first!.usage.inputTokens)
   })
 
   it('refuses in the words of the door what it cannot do', async () => {
@@ -182,10 +182,128 @@ describe('the embedded model at every door', () => {
       assert.equal(answer.status, 400, answer.text)
       assert.match(answer.text, pattern)
     }
-    for (const path of ['/v1/completions', '/beta/completions']) {
-      const answer = await post(running, path, { model, prompt: 'def f(', suffix: ')' })
-      assert.ok(answer.status >= 400 && answer.status < 500, answer.text)
-      assert.match(answer.text, /inside this process has no address/)
+  })
+
+  it('continues texts and fills holes at the completions paths, whole and streamed alike, with hits on the bill', async () => {
+    interface Choice {
+      text: string
+      index: number
+      finish_reason: string | null
+      logprobs: { tokens: string[]; token_logprobs: number[]; top_logprobs: object[]; text_offset: number[] } | null
     }
+    const body = { prompt: text, suffix: ' and home.', max_tokens: 9, temperature: 0.5, seed: 4, logprobs: 2 }
+    for (const path of ['/v1/completions', '/completions', '/beta/completions', '/beta/v1/completions']) {
+      const whole = (await ask(path, body)) as unknown as { object: string; id: string; choices: Choice[]; usage: Json }
+      assert.equal(whole.object, 'text_completion')
+      const [choice] = whole.choices
+      assert.match(choice!.text, /^\[This model is untrained/)
+      assert.deepEqual([choice!.index, choice!.finish_reason], [0, 'length'])
+      assert.ok((whole.usage['prompt_cache_hit_tokens']! as number) % 128 === 0)
+      const { tokens, text_offset: offsets } = choice!.logprobs!
+      assert.ok(tokens.length > 0 && tokens.length === offsets.length)
+      assert.ok(choice!.text.slice(offsets[0]).startsWith(tokens[0]!), choice!.text)
+
+      const answer = await post(running, path, {
+        model,
+        ...body,
+        stream: true,
+        stream_options: { include_usage: true },
+      })
+      const events = answer.text.split('\n\n').filter((line) => line !== '')
+      assert.equal(events.at(-1), 'data: [DONE]')
+      const chunks = events
+        .slice(0, -1)
+        .map((line) => JSON.parse(line.slice(6)) as { id: string; choices: Choice[]; usage: Json })
+      const parts = chunks.flatMap(({ choices }) => choices)
+      assert.equal(parts.map((part) => part.text).join(''), choice!.text)
+      assert.deepEqual(
+        parts.flatMap((part) => part.logprobs?.text_offset ?? []),
+        offsets,
+      )
+      assert.equal(parts.at(-1)!.finish_reason, 'length')
+      assert.equal(new Set(chunks.map(({ id }) => id)).size, 1)
+      assert.equal(chunks.at(-1)!.usage['completion_tokens'], 9)
+      const [row] = running.rows()
+      assert.deepEqual(
+        [row!.status, row!.usage.outputTokens, row!.usage.source, row!.path],
+        ['ok', 9, 'reported', path],
+      )
+      assert.ok(row!.usage.hitTokens! >= 128, 'the second time the prompt is known')
+    }
+  })
+
+  it('answers several prompts and choices in order, echoes, and stops where it is told', async () => {
+    const prompts = ['def depth(', 'def wind(']
+    const body = { prompt: prompts, n: 2, echo: true, max_tokens: 4, seed: 1, temperature: 0 }
+    const { choices, usage } = (await ask('/v1/completions', body)) as unknown as {
+      choices: { text: string; index: number }[]
+      usage: Json
+    }
+    assert.deepEqual(
+      choices.map((choice) => [choice.index, choice.text.slice(0, choice.text.indexOf('('))]),
+      [
+        [0, 'def depth'],
+        [1, 'def depth'],
+        [2, 'def wind'],
+        [3, 'def wind'],
+      ],
+    )
+    assert.equal(choices[0]!.text, choices[1]!.text, 'greedy')
+    assert.equal(usage['completion_tokens'], 16)
+    const spoken = (await ask('/v1/completions', {
+      prompt: prompts[0],
+      max_tokens: 40,
+      temperature: 0,
+    })) as unknown as {
+      choices: { text: string; finish_reason: string }[]
+    }
+    const own = spoken.choices[0]!.text.split('at most.] ')[1]!
+    const stop = own.slice(5, 8)
+    const stopped = (await ask('/v1/completions', {
+      prompt: prompts[0],
+      max_tokens: 40,
+      temperature: 0,
+      stop,
+    })) as unknown as typeof spoken
+    assert.equal(stopped.choices[0]!.finish_reason, 'stop')
+    assert.ok(stopped.choices[0]!.text.endsWith(own.slice(0, own.indexOf(stop))))
+  })
+
+  it('says of a text completion what is wrong with it, in DeepSeek\u2019s words where it has any', async () => {
+    for (const [change, pattern] of [
+      [{ max_tokens: 4097 }, /valid range of max_tokens is \[1, 4096\]/],
+      [{ max_tokens: 0 }, /valid range of max_tokens/],
+      [{ logprobs: 21 }, /valid range of logprobs is \[0, 20\]/],
+      [{ logprobs: true }, /`logprobs` must be a whole number/],
+      [{ n: 129 }, /valid range of n is \[1, 128\]/],
+      [{ best_of: 3 }, /`best_of`/],
+      [{ echo: true, suffix: 'x' }, /`echo` and `suffix` exclude each other/],
+      [{ prompt: [] }, /`prompt` must be/],
+      [{ prompt: [[1], 'x', { a: 1 }] }, /`prompt\[2\]` must be an array/],
+      [{ prompt: [999_999] }, /outside of the vocabulary/],
+      [{ prompt: 'x'.repeat(1_100_000) }, /maximum context length is \d+ tokens/],
+      [{ temperature: 3 }, /between 0 and 2/],
+    ] as const) {
+      const answer = await post(running, '/v1/completions', { model, prompt: 'x', stream: true, ...change })
+      assert.equal(answer.status, 400, answer.text)
+      assert.match(answer.text, pattern)
+      assert.equal(typeof (JSON.parse(answer.text) as { error: { message: string } }).error.message, 'string')
+    }
+  })
+
+  it('settles a text completion that its caller leaves', async () => {
+    const count = running.rows().length
+    const leaving = new AbortController()
+    const response = await fetch(`${running.url}/v1/completions`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${running.key}`, 'content-type': 'application/json' },
+      body: JSON.stringify({ model, stream: true, prompt: 'x', n: 3 }),
+      signal: leaving.signal,
+    })
+    await response.body!.getReader().read()
+    leaving.abort()
+    const [row] = await running.settled(count + 1)
+    assert.deepEqual([row!.status, row!.usage.source], ['aborted', 'estimated'])
+    assert.ok(row!.usage.inputTokens! < 20, 'the prompt was reported before the caller left')
   })
 })

@@ -1,6 +1,8 @@
 /** The laws of the doors, each attacked: bytes, leaving, failover, keys, recall, reload, drain. */
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
 import { request as httpRequest } from 'node:http'
+import { connect } from 'node:net'
 import { after, before, describe, it } from 'node:test'
 import { scripts, startMockUpstream, type MockUpstream } from '@portolan-testing/mock-upstream'
 import { post, route, startFixture, type RunningGateway } from './fixture.ts'
@@ -474,6 +476,17 @@ describe('a running gateway', () => {
       await running.close()
       await upstream.close()
     }
+  })
+
+  it('does not wait in its drain for connections that never asked anything (fetch opens one after an abort)', async () => {
+    const running = await startFixture({ upstreams: [{ name: 'demo', kind: 'demo' }] })
+    const { hostname, port } = new URL(running.url)
+    const silent = connect(Number(port), hostname)
+    await once(silent, 'connect')
+    const startedAt = performance.now()
+    await running.close()
+    assert.ok(performance.now() - startedAt < 2000)
+    silent.destroy()
   })
 
   it('answers who asks for its health, metrics and models in the dialect that asks', async () => {

@@ -19,7 +19,7 @@ after(async () => {
 const long = 'The keeper of the light measures the depth of the bay and writes it down. '.repeat(8)
 const request: GenerationRequest = {
   tenant: 'one',
-  chat: { mode: 'chat', messages: [{ role: 'user', content: long }] },
+  prompt: { mode: 'chat', messages: [{ role: 'user', content: long }] },
   maximumOutputTokens: 6,
   stops: [],
   sampling: { seed: 7 },
@@ -112,7 +112,7 @@ describe('the engine in its thread', () => {
   it('says in words what is wrong with a request', async () => {
     const cases: [Partial<GenerationRequest>, string, string][] = [
       [{ sampling: { temperature: -1 } }, 'MODEL_SAMPLING', 'invalid-request'],
-      [{ chat: { mode: 'chat', messages: [] } }, 'MODEL_ENCODING_REQUEST', 'invalid-request'],
+      [{ prompt: { mode: 'chat', messages: [] } }, 'MODEL_ENCODING_REQUEST', 'invalid-request'],
       [{ maximumOutputTokens: 2 ** 30 }, 'ENGINE_CONTEXT', 'context-length'],
       [{ stops: [''] }, 'MODEL_SAMPLING', 'invalid-request'],
       [{ deadlineMs: 0 }, 'ENGINE_DEADLINE', 'timeout'],

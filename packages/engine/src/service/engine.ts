@@ -8,6 +8,7 @@ import { getHeapStatistics } from 'node:v8'
 import {
   CompletionStream,
   encodeChat,
+  encodeFillInTheMiddle,
   loadEncodingProfile,
   loadTokenizer,
   makingOf,
@@ -23,7 +24,7 @@ import {
   type StopCause,
   type Tokenizer,
 } from '@portolan/model'
-import { Constraints } from '../constrain/constraint.ts'
+import { Constraints, type OutputConstraint } from '../constrain/constraint.ts'
 import type { Matcher } from '../constrain/matcher.ts'
 import { DiskTier } from '../cache/disk-tier.ts'
 import { PrefixCache } from '../cache/prefix-cache.ts'
@@ -41,6 +42,7 @@ import type {
   FailureKind,
   GenerationRequest,
 } from './protocol.ts'
+import { TextStream } from './text-stream.ts'
 import { TokenLogprobs } from './token-logprobs.ts'
 import { weightsName } from './weights-name.ts'
 
@@ -156,17 +158,8 @@ export class Engine {
   }
 
   #start(id: number, request: GenerationRequest, emit: (event: EngineEvent) => void): void {
-    const prompt = encodeChat(request.chat, this.#profile)
-    const promptIds = promptTokens(prompt.segments, this.#tokenizer)
+    const { promptIds, stream, matcher } = this.#begin(request)
     const room = this.info.maximumPositions - promptIds.length
-    const stream = new CompletionStream({
-      tokenizer: this.#tokenizer,
-      opens: prompt.opens,
-      begun: prompt.begun,
-      stops: request.stops,
-      markup: this.#profile.markup,
-    })
-    const matcher = this.#matcher(request, prompt)
     const logprobs = request.topLogprobs == null ? null : new TokenLogprobs(this.#tokenizer, request.topLogprobs)
     const show = (events: readonly CompletionEvent[]): void => {
       for (const event of events) {
@@ -213,15 +206,33 @@ export class Engine {
     })
   }
 
-  #matcher({ constraint, chat }: GenerationRequest, prompt: EncodedPrompt): Matcher | null {
-    if (constraint === null) return null
+  #begin(request: GenerationRequest): {
+    readonly promptIds: readonly number[]
+    readonly stream: CompletionStream | TextStream
+    readonly matcher: Matcher | null
+  } {
+    const { prompt: asked, stops, constraint } = request
+    const tokenizer = this.#tokenizer
+    if (asked.mode === 'text') {
+      const { text, suffix } = asked
+      const promptIds =
+        typeof text === 'string' ? promptTokens(encodeFillInTheMiddle(text, suffix).segments, tokenizer) : text
+      return { promptIds, stream: new TextStream(tokenizer, stops), matcher: null }
+    }
+    const prompt = encodeChat(asked, this.#profile)
+    const { opens, begun } = prompt
+    return {
+      promptIds: promptTokens(prompt.segments, tokenizer),
+      stream: new CompletionStream({ tokenizer, opens, begun, stops, markup: this.#profile.markup }),
+      matcher: constraint === null ? null : this.#matcher(constraint, asked, prompt),
+    }
+  }
+
+  #matcher(constraint: OutputConstraint, chat: ChatRequest, prompt: EncodedPrompt): Matcher {
     const endTokenId = this.#tokenizer.specialId(specialTokens.endOfSentence)
     this.#constraints ??= new Constraints(this.#tokenizer, this.#profile.markup, endTokenId)
-    return this.#constraints.start(
-      constraint,
-      prompt.opens,
-      constraint.format === null ? prompt.begun : begunAnswer(chat),
-    )
+    const begun = constraint.format === null ? prompt.begun : begunAnswer(chat)
+    return this.#constraints.start(constraint, prompt.opens, begun)
   }
 }
 

@@ -44,10 +44,19 @@ export interface EngineInfo {
   readonly diskProblem: string | null
 }
 
+/** A text to be continued, or a hole in one to be filled: no turns, no thinking, no calls, and no special tokens read. */
+export interface TextPrompt {
+  readonly mode: 'text'
+  /** Or token ids, taken as they are. */
+  readonly text: string | readonly number[]
+  /** What stands behind the hole; null: nothing does. */
+  readonly suffix: string | null
+}
+
 export interface GenerationRequest {
   /** Whose prefixes these are; never shared with another. */
   readonly tenant: string
-  readonly chat: ChatRequest
+  readonly prompt: ChatRequest | TextPrompt
   /** null: as long as the context allows. 0: only take the prompt into the cache. */
   readonly maximumOutputTokens: number | null
   readonly stops: readonly string[]

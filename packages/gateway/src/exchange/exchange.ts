@@ -32,10 +32,11 @@ import { clientSession } from '../session.ts'
 import { reportSettled, traceHeaders, traceOf } from '../telemetry-port.ts'
 import type { ClientHeaders, ClientSide } from './client-side.ts'
 import { errorAnswer } from './error-answer.ts'
+import { GeneratedText } from './generated-text.ts'
 import { Inbound } from './inbound.ts'
 import { Observer } from './observer.ts'
 import { prepare, prepareInProcess, type Outbound, type OutboundContext } from './outbound.ts'
-import { generateInProcess } from './in-process.ts'
+import { answerInProcess, wholeAnswer } from './in-process.ts'
 import { RecallCapture } from './recall.ts'
 import { AnswerCapture, declinesRecording } from './recording-port.ts'
 import { Relay, forwardedHeaders, retryHeaders, type AttemptFailure, type AttemptResult } from './relay.ts'
@@ -134,6 +135,7 @@ export class Exchange {
       )
     const route = parts.routes.find(inbound.model)
     if (!route) throw new GatewayError('GATEWAY_UNKNOWN_MODEL', unknownModel(inbound.model, parts.routes.names()))
+    if (route.tokenizer !== null) this.#observer.generated = new GeneratedText(route.tokenizer)
 
     const { key, requestId, startedAtMs } = this.#start
     this.#limits = RequestLimits.of(parts, key, inbound.model, requestId, startedAtMs)
@@ -256,20 +258,25 @@ export class Exchange {
 
   #generate(inbound: Inbound, target: RouteTarget, outbound: Outbound, signal: AbortSignal): Promise<AttemptResult> {
     this.#observePrefix(inbound, outbound)
-    return generateInProcess({
-      generate: target.upstream.definition.generate!,
-      inbound,
-      outbound,
+    const answer = outbound.answer()
+    const { adapter, stream } = inbound
+    return answerInProcess({
+      events: target.upstream.definition.generate!(answer.request, {
+        requestId: answer.requestId,
+        createdSec: answer.createdSec,
+        signal,
+        tenant: this.#start.key.id,
+        onProgress: (doneTokens, promptTokens) => this.#progress(inbound, doneTokens, promptTokens),
+        onNotice: (notice) => this.#parts.log.warn({ upstream: target.upstream.name }, notice),
+      }),
+      answer: stream ? adapter.createStreamWriter(answer) : wholeAnswer(adapter, answer),
       client: this.#client,
       observer: this.#observer,
       signal,
-      tenant: this.#start.key.id,
       headers: () => this.#headers(target, outbound),
       onFirstEvent: () => {
         this.#facts.firstByteMs ??= performance.now() - this.#start.startedAt
       },
-      onProgress: (doneTokens, promptTokens) => this.#progress(inbound, doneTokens, promptTokens),
-      onNotice: (notice) => this.#parts.log.warn({ upstream: target.upstream.name }, notice),
     })
   }
 

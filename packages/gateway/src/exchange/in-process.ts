@@ -4,49 +4,55 @@
  * The same rules as for a relay: nothing before the first meaningful event, back-pressure from the caller's
  * socket, the last bytes handed back so that the ledger row goes first.
  */
-import { ResponseAssembler, type CanonicalEvent } from '@portolan/wire'
-import type { UpstreamDefinition } from '@portolan/upstream'
+import {
+  ResponseAssembler,
+  type AnswerContext,
+  type CanonicalEvent,
+  type ProtocolAdapter,
+  type StreamWriter,
+} from '@portolan/wire'
 import type { ClientHeaders, ClientSide } from './client-side.ts'
-import type { Inbound } from './inbound.ts'
 import type { Observer } from './observer.ts'
-import type { Outbound } from './outbound.ts'
 import { retryHeaders, type AttemptResult } from './relay.ts'
 
 export interface InProcessRun {
-  readonly generate: NonNullable<UpstreamDefinition['generate']>
-  readonly inbound: Inbound
-  readonly outbound: Outbound
+  readonly events: AsyncIterable<CanonicalEvent>
+  /** How the door says it: event by event, or in one object. */
+  readonly answer: StreamWriter | WholeAnswer
   readonly client: ClientSide
   readonly observer: Observer
   readonly signal: AbortSignal
-  /** Whose prefixes the request may hit: the key's id. */
-  readonly tenant: string
   readonly headers: () => ClientHeaders
   readonly onFirstEvent: () => void
-  readonly onProgress: (doneTokens: number, promptTokens: number) => void
-  readonly onNotice: (notice: string) => void
 }
 
-export async function generateInProcess(run: InProcessRun): Promise<AttemptResult> {
-  const { inbound, outbound, client, observer, signal } = run
-  const answer = outbound.answer()
-  const writer = inbound.stream ? inbound.adapter.createStreamWriter(answer) : null
+export interface WholeAnswer {
+  push(event: CanonicalEvent): void
+  /** Null before the end. */
+  body(): Record<string, unknown> | null
+}
+
+export function wholeAnswer(adapter: ProtocolAdapter, context: AnswerContext): WholeAnswer {
   const assembler = new ResponseAssembler()
+  return {
+    push: (event) => assembler.push(event),
+    body() {
+      const response = assembler.response()
+      return response && adapter.fromCanonicalResponse(response, context)
+    },
+  }
+}
+
+export async function answerInProcess(run: InProcessRun): Promise<AttemptResult> {
+  const { answer, client, observer, signal } = run
+  const writer = 'write' in answer ? answer : null
   let held = ''
-  const events = run.generate(answer.request, {
-    requestId: answer.requestId,
-    createdSec: answer.createdSec,
-    signal,
-    tenant: run.tenant,
-    onProgress: run.onProgress,
-    onNotice: run.onNotice,
-  })
-  for await (const event of events) {
+  for await (const event of run.events) {
     if (client.gone) return { kind: 'gone' }
     run.onFirstEvent()
     observer.observe(event)
     if (event.type === 'error' && !client.contentSent) return failed(event)
-    assembler.push(event)
+    if ('push' in answer) answer.push(event)
     if (!writer) continue
     held += writer.write(event)
     if (observer.ended || observer.error) {
@@ -60,15 +66,15 @@ export async function generateInProcess(run: InProcessRun): Promise<AttemptResul
     if (!more) await drained(client, signal)
   }
   if (client.gone || signal.aborted) return { kind: 'gone' }
-  const response = assembler.response()
-  if (!response)
+  const whole = 'body' in answer ? answer.body() : null
+  if (whole === null)
     return failed({
       type: 'error',
       kind: 'internal',
       message: 'The embedded upstream ended its answer early.',
       code: null,
     })
-  const body = JSON.stringify(inbound.adapter.fromCanonicalResponse(response, answer))
+  const body = JSON.stringify(whole)
   const headers: ClientHeaders = {
     ...run.headers(),
     'content-type': 'application/json',
@@ -83,13 +89,14 @@ function failed(event: Extract<CanonicalEvent, { type: 'error' }>): AttemptResul
   return { kind: 'failed', stage: 'streaming', status: null, error: { kind, message, code }, headers, body: null }
 }
 
+export const eventStream = {
+  'content-type': 'text/event-stream; charset=utf-8',
+  'cache-control': 'no-cache, no-transform',
+  'x-accel-buffering': 'no',
+} as const
+
 function streamHeaders(run: InProcessRun): ClientHeaders {
-  return {
-    ...run.headers(),
-    'content-type': 'text/event-stream; charset=utf-8',
-    'cache-control': 'no-cache, no-transform',
-    'x-accel-buffering': 'no',
-  }
+  return { ...run.headers(), ...eventStream }
 }
 
 function drained(client: ClientSide, signal: AbortSignal): Promise<void> {

@@ -18,11 +18,11 @@ import type {
 } from '@portolan/engine'
 import { WireError, type CanonicalRequest, type Effort, type Item, type Part, type Tool } from '@portolan/wire'
 import type { SampledCalls } from './sampled-calls.ts'
-import { checkChoices } from './samples.ts'
+import { maximumChoices } from './samples.ts'
 import { untrainedTokens, withoutLabel } from './untrained.ts'
 
 const maximumOutputTokens = 393_216
-const maximumTopLogprobs = 20
+export const maximumTopLogprobs = 20
 
 const effortWords: Readonly<Record<Effort, 'low' | 'high' | 'max'>> = {
   minimal: 'low',
@@ -35,7 +35,7 @@ const effortWords: Readonly<Record<Effort, 'low' | 'high' | 'max'>> = {
 }
 
 export interface Translated {
-  readonly generation: GenerationRequest
+  readonly generation: GenerationRequest & { readonly prompt: ChatRequest }
   /** The caller's tools by the name that the model reads. */
   readonly tools: ReadonlyMap<string, Tool>
   /** The budget is the caller's own, and not what an untrained model gets at most. */
@@ -50,10 +50,7 @@ export function toGeneration(
   sampled: SampledCalls,
 ): Translated {
   refuseUnsupported(request)
-  // End users of one key do not see each other's prefixes either.
-  const tenant = createHash('sha256')
-    .update(JSON.stringify([owner, request.endUser]))
-    .digest('hex')
+  const tenant = tenantOf(owner, request.endUser)
   const listed = callableTools(request.tools)
   const tools = offeredTools(request, listed)
   const forced = forcedCall(request, tools)
@@ -69,10 +66,10 @@ export function toGeneration(
   return {
     generation: {
       tenant,
-      chat,
+      prompt: chat,
       maximumOutputTokens: budget,
       stops: request.stop.filter((stop) => stop !== ''),
-      sampling: samplingOf(request),
+      sampling: samplingOf(request.sampling),
       constraint: constraintOf(request, tools, forced, info),
       topLogprobs: request.topLogprobs,
       deadlineMs: null,
@@ -82,31 +79,37 @@ export function toGeneration(
   }
 }
 
+/** End users of one key do not see each other's prefixes either. */
+export function tenantOf(owner: string, endUser: string | null): string {
+  return createHash('sha256')
+    .update(JSON.stringify([owner, endUser]))
+    .digest('hex')
+}
+
 // ---------------------------------------------------------------------------------------------- limits
 
 function refuse(message: string, field: string): never {
   throw new WireError('WIRE_CANNOT_CARRY', message, field)
 }
 
-function refuseUnsupported(request: CanonicalRequest): void {
-  const { topLogprobs } = request
-  if (topLogprobs !== null && topLogprobs > maximumTopLogprobs)
-    throw new WireError(
-      'WIRE_BAD_FIELD',
-      `Invalid top_logprobs value, the valid range of top_logprobs is [0, ${maximumTopLogprobs}].`,
-      'top_logprobs',
-    )
-  checkChoices(request.choices)
+/** @throws {WireError} in DeepSeek's words. */
+export function checkRange(name: string, value: number | null, least: number, most: number, said = least): void {
+  if (value === null || (value >= least && value <= most)) return
+  throw new WireError(
+    'WIRE_BAD_FIELD',
+    `Invalid ${name} value, the valid range of ${name} is [${said}, ${most}].`,
+    name,
+  )
 }
 
-function budgetOf(request: CanonicalRequest, info: EngineInfo): number | null {
-  const asked = request.maxOutputTokens
-  if (asked !== null && (asked < 0 || asked > maximumOutputTokens))
-    throw new WireError(
-      'WIRE_BAD_FIELD',
-      `Invalid max_tokens value, the valid range of max_tokens is [1, ${maximumOutputTokens}].`,
-      'max_tokens',
-    )
+function refuseUnsupported(request: CanonicalRequest): void {
+  checkRange('top_logprobs', request.topLogprobs, 0, maximumTopLogprobs)
+  checkRange('n', request.choices, 1, maximumChoices)
+}
+
+function budgetOf({ maxOutputTokens: asked }: CanonicalRequest, info: EngineInfo): number | null {
+  // Nought takes the prompt into the cache; DeepSeek's words know nothing of it.
+  checkRange('max_tokens', asked, 0, maximumOutputTokens, 1)
   return info.trained ? asked : Math.min(asked ?? untrainedTokens, untrainedTokens)
 }
 
@@ -120,7 +123,7 @@ function effortOf({ thinking }: CanonicalRequest, info: EngineInfo): string | nu
   return word !== null && info.efforts.includes(word) ? word : null
 }
 
-function samplingOf({ sampling }: CanonicalRequest): GenerationRequest['sampling'] {
+export function samplingOf(sampling: CanonicalRequest['sampling']): GenerationRequest['sampling'] {
   const { temperature, topP, topK, frequencyPenalty, presencePenalty, seed, logitBias } = sampling
   if (temperature !== null && !(temperature >= 0 && temperature <= 2))
     throw new WireError('WIRE_BAD_FIELD', `temperature is ${temperature}; it must lie between 0 and 2.`, 'temperature')

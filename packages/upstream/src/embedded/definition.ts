@@ -9,6 +9,7 @@ import type { UpstreamDefinition } from '../capabilities.ts'
 import { inProcess } from '../in-process.ts'
 import { embeddedProbe } from './engine-places.ts'
 import { embeddedGenerator } from './generate.ts'
+import { embeddedCompleter } from './text-completion.ts'
 
 /** The two published names. Every other name reaches the same checkpoint. */
 const v4Names = ['deepseek-v4-flash', 'deepseek-v4-pro']
@@ -55,5 +56,6 @@ export const embeddedDefinition: UpstreamDefinition = {
   promptCache: { kind: 'automatic', blockTokens: 128, minimumTokens: 128 },
   stripBillingLine: true,
   generatorFor: embeddedGenerator,
+  completerFor: embeddedCompleter,
   probeFor: embeddedProbe,
 }

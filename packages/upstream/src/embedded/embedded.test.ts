@@ -58,12 +58,12 @@ describe('a request to the embedded engine', () => {
   it('thinks unless it is told not to, also before a tool that must be called; an untrained model only when told to', () => {
     const thinking = (mode: 'on' | 'off') => ({ mode, effort: null, budgetTokens: null, display: null })
     const untrained = { ...trained, trained: false }
-    assert.equal(translate({}).generation.chat.mode, 'thinking')
-    assert.equal(translate({ thinking: thinking('off') }).generation.chat.mode, 'chat')
-    assert.equal(translate({}, untrained).generation.chat.mode, 'chat')
-    assert.equal(translate({ thinking: thinking('on') }, untrained).generation.chat.mode, 'thinking')
+    assert.equal(translate({}).generation.prompt.mode, 'thinking')
+    assert.equal(translate({ thinking: thinking('off') }).generation.prompt.mode, 'chat')
+    assert.equal(translate({}, untrained).generation.prompt.mode, 'chat')
+    assert.equal(translate({ thinking: thinking('on') }, untrained).generation.prompt.mode, 'thinking')
     const forced = translate({ tools: [weather], toolChoice: { mode: 'required' } }).generation
-    assert.deepEqual([forced.chat.mode, forced.constraint?.calls], ['thinking', 'required'])
+    assert.deepEqual([forced.prompt.mode, forced.constraint?.calls], ['thinking', 'required'])
   })
 
   it('keeps the prompt as it is whatever may be called, so that every turn finds the ones before it', () => {
@@ -82,7 +82,7 @@ describe('a request to the embedded engine', () => {
 
   it('says effort in words that the checkpoint knows', () => {
     const effort = (word: 'low' | 'medium' | 'xhigh') =>
-      translate({ thinking: { mode: 'on', effort: word, budgetTokens: null, display: null } }).generation.chat.effort
+      translate({ thinking: { mode: 'on', effort: word, budgetTokens: null, display: null } }).generation.prompt.effort
     assert.deepEqual([effort('low'), effort('medium'), effort('xhigh')], [null, 'high', 'max'])
   })
 
@@ -111,7 +111,7 @@ describe('a request to the embedded engine', () => {
         { kind: 'tool-result', callId: 'c', parts: [{ type: 'text', text: 'rain' }], isError: true },
         { kind: 'assistant-text', parts: [{ type: 'text', text: 'It' }], prefill: true },
       ],
-    }).generation.chat
+    }).generation.prompt
     assert.deepEqual(messages, [
       { role: 'system', content: 'Be brief.\n\nBe kind.' },
       {
@@ -145,7 +145,8 @@ describe('a request to the embedded engine', () => {
     const sampled = new SampledCalls()
     const call = { kind: 'tool-call', callId: 'c1', name: 'weather', namespace: null, custom: false } as const
     const rawOf = (argumentsText: string, endUser: string | null): unknown => {
-      const { messages } = translate({ items: [{ ...call, argumentsText }], endUser }, trained, sampled).generation.chat
+      const { messages } = translate({ items: [{ ...call, argumentsText }], endUser }, trained, sampled).generation
+        .prompt
       return (messages[0] as { rawCalls?: unknown }).rawCalls
     }
     const { tenant } = translate({}).generation
@@ -167,7 +168,7 @@ describe('a request to the embedded engine', () => {
     ] satisfies [Partial<CanonicalRequest>, RegExp][])
       assert.throws(() => translate(change), { message: pattern })
     assert.equal(
-      translate({ outputFormat: { ...schema, strict: null } }).generation.chat.responseFormat?.kind,
+      translate({ outputFormat: { ...schema, strict: null } }).generation.prompt.responseFormat?.kind,
       'json-schema',
     )
   })

@@ -5,7 +5,7 @@ import { generateSamples, Totals, type SampleEvent } from './samples.ts'
 
 const request: GenerationRequest = {
   tenant: 't',
-  chat: { mode: 'chat', messages: [] },
+  prompt: { mode: 'chat', messages: [] },
   maximumOutputTokens: 4,
   stops: [],
   sampling: { seed: 5 },

@@ -7,21 +7,14 @@
  */
 import { createHash } from 'node:crypto'
 import type { EngineEvent, EngineThread, GenerationRequest } from '@portolan/engine'
-import { WireError } from '@portolan/wire'
 import { usageOf } from './answer.ts'
 
 /** As many as Chat's own vendor gives; DeepSeek documents no number. */
-const maximumChoices = 128
+export const maximumChoices = 128
 
 export interface SampleEvent {
   readonly choice: number
   readonly event: EngineEvent
-}
-
-/** @throws {WireError} for a number of choices that nobody is given. */
-export function checkChoices(choices: number): void {
-  if (Number.isInteger(choices) && choices >= 1 && choices <= maximumChoices) return
-  throw new WireError('WIRE_BAD_FIELD', `Invalid n value, the valid range of n is [1, ${maximumChoices}].`, 'n')
 }
 
 /**

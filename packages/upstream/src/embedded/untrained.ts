@@ -11,6 +11,11 @@ export const untrainedModel = 'portolan-untrained-1'
 
 export const untrainedLabel = `[This model is untrained: its weights are random numbers, so these are random words, ${untrainedTokens} tokens at most.] `
 
+/** Text that was continued and is now a prompt may have the label anywhere. */
+export function withoutLabels(text: string): string {
+  return text.replaceAll(untrainedLabel, '')
+}
+
 export function withoutLabel(text: string): string {
   return text.startsWith(untrainedLabel) ? text.slice(untrainedLabel.length) : text
 }

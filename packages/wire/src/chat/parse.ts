@@ -170,7 +170,7 @@ function parseTool(value: unknown, field: string): ChatTool {
   return { type, name: stringAt(definition['name'], `${field}.${type}.name`), definition, raw }
 }
 
-function parseStop(value: unknown): readonly string[] {
+export function parseStop(value: unknown): readonly string[] {
   if (value === undefined || value === null) return []
   if (typeof value === 'string') return [value]
   if (!Array.isArray(value)) throw badField('stop', 'a string or an array of strings')
@@ -182,7 +182,7 @@ function legacyChoice(functionCall: unknown): unknown {
   return isObject(functionCall) ? { type: 'function', function: functionCall } : functionCall
 }
 
-function biasAt(value: unknown, field: string): Readonly<Record<string, number>> {
+export function biasAt(value: unknown, field: string): Readonly<Record<string, number>> {
   const bias: Record<string, number> = {}
   for (const [token, weight] of Object.entries(objectAt(value, field)))
     bias[token] = numberAt(weight, `${field}.${token}`)
