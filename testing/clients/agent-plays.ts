@@ -7,10 +7,13 @@ import { runAgent, tellRun, type AgentResult, type AgentRun } from './agent-proc
 import { agentEnd, agentOutput, loopTurns } from './scenes.ts'
 import type { Stage, Target, Theatre } from './theatre.ts'
 
+/** Where an agent is sent. */
+export type AgentPlace = Pick<Stage, 'baseUrl' | 'key' | 'model'>
+
 export interface Agent {
   name: string
   absent: string | undefined
-  run: (stage: Stage, prompt: string) => AgentRun
+  run: (place: AgentPlace, prompt: string) => AgentRun
   /** What it printed as the final answer. */
   answerOf?: (result: AgentResult) => string
   /** How the agent ends when the supplier fails; by default with a code other than 0. */

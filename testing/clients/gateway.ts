@@ -3,11 +3,12 @@
  * test, and reads the address and the first key from its first line.
  */
 
-import { spawn, type ChildProcess } from 'node:child_process'
+import { execFile, spawn, type ChildProcess } from 'node:child_process'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
 
 export interface UpstreamEntry {
   kind: string
@@ -28,7 +29,18 @@ export interface RunningGateway {
   pid: number
   /** What the process wrote to its error stream. */
   complaints: () => string
+  /** The newest rows of its ledger, as `portolan usage` tells them, the newest first. */
+  rows: () => Promise<LedgerRow[]>
   close: () => Promise<void>
+}
+
+export interface LedgerRow {
+  door: string
+  status: string
+  upstream: string
+  startedAtMs: number
+  endMs: number
+  usage: { inputTokens: number; hitTokens: number; outputTokens: number }
 }
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
@@ -47,20 +59,10 @@ export async function startGateway(setup: GatewaySetup): Promise<RunningGateway>
   // JSON is YAML.
   await writeFile(configPath, JSON.stringify({ upstreams, models: setup.models }, null, 2))
   const bin = join(root, 'packages/cli/bin/portolan.js')
+  const data = join(directory, 'data')
   const child = spawn(
     process.execPath,
-    [
-      '--conditions=source',
-      bin,
-      'up',
-      '--config',
-      configPath,
-      '--port',
-      '0',
-      '--data',
-      join(directory, 'data'),
-      '--json',
-    ],
+    ['--conditions=source', bin, 'up', '--config', configPath, '--port', '0', '--data', data, '--json'],
     {
       cwd: directory,
       env: { PATH: process.env.PATH, HOME: directory, STAND_IN_KEY: 'stand-in-key' },
@@ -75,7 +77,12 @@ export async function startGateway(setup: GatewaySetup): Promise<RunningGateway>
   }
   try {
     const { url, key } = await firstLine(child, () => complaints)
-    return { url, key, pid: child.pid ?? 0, complaints: () => complaints, close }
+    const rows = async (): Promise<LedgerRow[]> => {
+      const words = ['--conditions=source', bin, 'usage', '--last', '1000', '--json', '--data', data]
+      const { stdout } = await promisify(execFile)(process.execPath, words, { cwd: directory })
+      return JSON.parse(stdout) as LedgerRow[]
+    }
+    return { url, key, pid: child.pid ?? 0, complaints: () => complaints, rows, close }
   } catch (error) {
     await close()
     throw error

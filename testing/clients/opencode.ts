@@ -8,13 +8,17 @@
 import type { Agent } from './agent-plays.ts'
 import { whyAbsent } from './agent-process.ts'
 
-export async function opencode(provider: '@ai-sdk/openai-compatible' | '@ai-sdk/anthropic'): Promise<Agent> {
+type Provider = '@ai-sdk/openai-compatible' | '@ai-sdk/anthropic'
+/** What is not named it may use: it asks nobody in this mode. */
+type Permission = Record<string, 'allow' | 'deny'>
+
+export async function opencode(provider: Provider, permission: Permission = { bash: 'allow' }): Promise<Agent> {
   return {
     name: `opencode run (${provider})`,
     absent: await whyAbsent('opencode'),
-    run: (stage, prompt) => ({
+    run: (place, prompt) => ({
       bin: 'opencode',
-      arguments: ['run', '--model', `portolan/${stage.model}`, prompt],
+      arguments: ['run', '--model', `portolan/${place.model}`, prompt],
       environment: {
         OPENCODE_DISABLE_MODELS_FETCH: '1',
         OPENCODE_DISABLE_AUTOUPDATE: '1',
@@ -24,14 +28,14 @@ export async function opencode(provider: '@ai-sdk/openai-compatible' | '@ai-sdk/
         '.config/opencode/opencode.json': JSON.stringify({
           autoupdate: false,
           share: 'disabled',
-          permission: { bash: 'allow' },
+          permission,
           provider: {
             portolan: {
               npm: provider,
               name: 'Portolan',
-              options: { baseURL: `${stage.baseUrl}/v1`, apiKey: stage.key },
+              options: { baseURL: `${place.baseUrl}/v1`, apiKey: place.key },
               models: {
-                [stage.model]: { name: stage.model, tool_call: true, reasoning: provider !== '@ai-sdk/anthropic' },
+                [place.model]: { name: place.model, tool_call: true, reasoning: provider !== '@ai-sdk/anthropic' },
               },
             },
           },

@@ -1,6 +1,7 @@
 /**
  * A recording pass-through in front of the door: clients talk to it, and every answer that a client got can be
- * judged afterwards, byte for byte as it was sent. Streams flow; nothing is held back or changed.
+ * judged afterwards, byte for byte as it was sent. Streams flow; nothing is held back or changed, unless the caller
+ * asks for requests to be rewritten: those are sent on when they have come wholly.
  */
 
 import { createServer, request as send, type IncomingHttpHeaders } from 'node:http'
@@ -9,6 +10,7 @@ export interface Exchange {
   method: string
   path: string
   requestHeaders: IncomingHttpHeaders
+  /** As the client sent it, also when it was rewritten. */
   requestBody: Buffer
   status: number
   headers: IncomingHttpHeaders
@@ -24,7 +26,7 @@ export interface Tap {
   close: () => Promise<void>
 }
 
-export async function startTap(targetOrigin: string): Promise<Tap> {
+export async function startTap(targetOrigin: string, rewrite?: (body: Buffer) => Buffer): Promise<Tap> {
   const target = new URL(targetOrigin)
   let exchanges: Exchange[] = []
   const server = createServer((incoming, outgoing) => {
@@ -40,6 +42,7 @@ export async function startTap(targetOrigin: string): Promise<Tap> {
     }
     exchanges.push(exchange)
     const { host: _host, ...headers } = incoming.headers
+    if (rewrite) delete headers['content-length']
     const onward = send(
       { host: target.hostname, port: target.port, path: incoming.url, method: incoming.method, headers },
       (answer) => {
@@ -65,9 +68,9 @@ export async function startTap(targetOrigin: string): Promise<Tap> {
     outgoing.on('close', () => onward.destroy())
     incoming.on('data', (chunk: Buffer) => {
       exchange.requestBody = Buffer.concat([exchange.requestBody, chunk])
-      onward.write(chunk)
+      if (!rewrite) onward.write(chunk)
     })
-    incoming.on('end', () => onward.end())
+    incoming.on('end', () => (rewrite ? onward.end(rewrite(exchange.requestBody)) : onward.end()))
     incoming.on('error', () => onward.destroy())
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))

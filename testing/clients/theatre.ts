@@ -12,11 +12,12 @@
 import assert from 'node:assert/strict'
 import { startMockUpstream, type Dialect, type MockUpstream, type RecordedRequest } from '../mock-upstream/src/index.ts'
 import { startGateway, type RunningGateway, type UpstreamEntry } from './gateway.ts'
+import { judgeExchange, shorten, type Door } from './judge-exchange.ts'
 import { makeJudge, type Judge, type JudgedType } from './judges.ts'
 import { scenes, type SceneName } from './scenes.ts'
-import { startTap, type Exchange } from './tap.ts'
+import { startTap } from './tap.ts'
 
-export type Door = 'chat' | 'messages' | 'responses'
+export type { Door }
 
 export interface Target {
   name: string
@@ -102,7 +103,7 @@ export async function openTheatre(door: Door, only?: (target: Target) => boolean
       }
       for (const [target, tap] of tapsByTarget) {
         for (const exchange of tap.take()) {
-          const fault = judgeExchange(judge, door, exchange, target)
+          const fault = isTheVendors(target, door) ? judgeExchange(judge, door, exchange) : undefined
           if (fault) faults.push(`towards the client (${target.name}, ${exchange.path}): ${fault}`)
         }
       }
@@ -149,6 +150,13 @@ function withoutNullReasoning(body: unknown): unknown {
   return { ...body, input }
 }
 
+/**
+ * Where bytes are forwarded as they are, they are the supplier's own, and the vendor's types hold only for the vendor.
+ */
+function isTheVendors(target: Target, door: Door): boolean {
+  return target.protocol !== door || target.dialect === 'openai' || target.dialect === 'anthropic'
+}
+
 function requestType(request: RecordedRequest): JudgedType | undefined {
   if (request.protocol === 'chat') return 'ChatRequest'
   if (request.protocol === 'responses') return 'ResponsesRequest'
@@ -170,58 +178,4 @@ function gatewaySetup(suppliers: Map<Target, MockUpstream>): Parameters<typeof s
     }
   }
   return { upstreams, models }
-}
-
-const eventTypes: Record<Door, JudgedType> = {
-  chat: 'ChatEvent',
-  messages: 'MessagesEvent',
-  responses: 'ResponsesEvent',
-}
-const answerTypes: Record<Door, JudgedType> = {
-  chat: 'ChatAnswer',
-  messages: 'MessagesAnswer',
-  responses: 'ResponsesAnswer',
-}
-const doorPaths: Record<Door, RegExp> = {
-  chat: /\/chat\/completions$/,
-  messages: /\/messages$/,
-  responses: /\/responses$/,
-}
-
-function judgeExchange(judge: Judge, door: Door, exchange: Exchange, target: Target): string | undefined {
-  const path = exchange.path.split('?')[0] ?? ''
-  if (exchange.method !== 'POST' || !doorPaths[door].test(path) || exchange.status === 0) return undefined
-  // Where bytes are forwarded as they are, they are the supplier's own and judged only where the supplier is the vendor.
-  const forwarded = target.protocol === door
-  if (forwarded && target.dialect !== 'openai' && target.dialect !== 'anthropic') return undefined
-  const text = exchange.body.toString('utf8')
-  if (exchange.status >= 400) return judgeError(door, text)
-  const type = exchange.headers['content-type'] ?? ''
-  if (!type.startsWith('text/event-stream')) return judge(answerTypes[door], JSON.parse(text))
-  for (const block of text.split('\n\n').slice(0, -1)) {
-    const data = /^data: (.*)$/m.exec(block)?.[1]
-    if (data === undefined) continue
-    const event = /^event: (.*)$/m.exec(block)?.[1]
-    if (door === 'chat' && event !== undefined) return `Chat events have no name, this one is ${event}`
-    if (door === 'chat' && data === '[DONE]') continue
-    const value = JSON.parse(data) as { type?: string; error?: unknown }
-    if (door !== 'chat' && event !== value.type) return `the event is called ${event} and says ${value.type}`
-    // Pings and in-band errors are in the API's documents and not in the types.
-    if (value.type === 'ping' || value.type === 'error' || value.error !== undefined) continue
-    const fault = judge(eventTypes[door], value)
-    if (fault) return `${fault}\n    in ${shorten(data)}`
-  }
-  return undefined
-}
-
-function judgeError(door: Door, text: string): string | undefined {
-  const body = JSON.parse(text) as { type?: unknown; error?: { type?: unknown; message?: unknown; code?: unknown } }
-  if (typeof body.error?.message !== 'string' || typeof body.error.type !== 'string')
-    return `not an error body: ${shorten(text)}`
-  if (door === 'messages' && body.type !== 'error') return `not a Messages error body: ${shorten(text)}`
-  return undefined
-}
-
-function shorten(text: string): string {
-  return text.length > 1500 ? `${text.slice(0, 700)} … ${text.slice(-700)}` : text
 }
