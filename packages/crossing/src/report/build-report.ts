@@ -17,6 +17,11 @@ import {
 import type { Attempt, Case, Comparison, Dataset, Plan, Recording, Run, Verdict } from '../records/index.ts'
 import { callsOf, criticalFailures, visibleText } from '../scoring/index.ts'
 import { wilsonInterval } from '../statistics/index.ts'
+import { budgetReading, type BudgetInput } from './budget-reading.ts'
+import { Charges } from './charges.ts'
+import { judgeRow, type JudgeInput } from './judge-row.ts'
+import { longContextReport, type LongContextInput } from './long-context-report.ts'
+import { sessionRunsOf } from './session-runs.ts'
 import type { ArmFigures, CandidateReport, CaseRow, ReportCosts, ReportData } from './report-data.ts'
 
 export interface ReportInput {
@@ -29,13 +34,10 @@ export interface ReportInput {
   /** First and last recorded request among the cases; null: not known. */
   readonly window: { readonly firstAtMs: number; readonly lastAtMs: number } | null
   readonly pricing: Pricing | null
-  /** What is left to spend, and what a month costs today. */
-  readonly budget: { readonly amountNanos: bigint; readonly monthlyNanos: bigint } | null
-  readonly longContext: readonly {
-    readonly arm: string
-    readonly effectiveTokens: number | null
-    readonly detail: string
-  }[]
+  readonly budget: BudgetInput | null
+  readonly longContext: readonly LongContextInput[]
+  /** What a judge said of each candidate; left out: nobody asked one. */
+  readonly judge?: readonly JudgeInput[]
   /** The command that makes this report again. */
   readonly reproduce: string
 }
@@ -56,7 +58,8 @@ export function buildReport(input: ReportInput): ReportData {
   for (const { id, planHash } of input.runs)
     if (planHash !== plan.hash)
       throw new CrossingError('CROSSING_CONFLICT', `Run ${id} was made under plan ${planHash}, not ${plan.hash}.`)
-  const read = compareRuns(plan, dataset, attempts)
+  const charges = new Charges(pricing)
+  const read = compareRuns(plan, dataset, charges.counting(attempts))
   const { counted, arms } = read
   const question = {
     arms,
@@ -64,9 +67,12 @@ export function buildReport(input: ReportInput): ReportData {
     incumbent: plan.incumbent.name,
     candidates: plan.candidates.map(({ name }) => name),
     pricing,
+    bootstrap: { seed: plan.replay.seed, confidence: 1 - 2 * plan.alpha },
   }
   const steady = steadyHits(question)
-  const costs = scenariosOf(plan.prices, pricing).map((scenario) => costTable(question, scenario, steady))
+  const costs = scenariosOf(plan.prices, pricing).map((scenario, at) =>
+    costTable({ ...question, bootstrap: at === 0 ? question.bootstrap : null }, scenario, steady),
+  )
   const names = [plan.incumbent.name, ...question.candidates, ...(arms.has(floorArm) ? [floorArm] : [])]
   const failures = question.candidates.flatMap((name) => failuresOf(name, plan.incumbent.name, arms, counted.cases))
   const criticals = new Map(question.candidates.map((name) => [name, criticalOf(arms.all(name))]))
@@ -116,7 +122,6 @@ export function buildReport(input: ReportInput): ReportData {
       const mine = read.comparisons.filter(({ candidate }) => candidate === arm.name || candidate === floorArm)
       const verdict = read.verdicts.find(({ candidate }) => candidate === arm.name)!
       const isQuality = ({ metric, slice }: Comparison): boolean => metric === 'quality' && slice === null
-      const cost = mine.find(({ metric, candidate }) => metric === 'cost' && candidate === arm.name) ?? null
       return {
         name: arm.name,
         model: arm.model,
@@ -136,12 +141,16 @@ export function buildReport(input: ReportInput): ReportData {
         criticalFailures: criticals
           .get(arm.name)!
           .flatMap((attempt) => words(attempt)?.critical ?? criticalWithoutWords(attempt)),
-        budget: budgetOf(input, costs[0]!, arm.name, cost),
+        budget: input.budget && budgetReading(input.budget, costs[0]!, arm.name, plan.replay.currency),
       }
     }),
     arms: names.map((name) => armFigures(name, arms, counted.cases, input.runs)),
     costs: costs.map(plainCosts),
-    longContext: input.longContext.map((row) => ({ ...row })),
+    longContext: input.longContext.map(longContextReport),
+    sessionRuns: names.flatMap((name) => sessionRunsOf(name, arms, counted.cases)),
+    judge: (input.judge ?? []).map(judgeRow),
+    charges: charges.rows(),
+    unpricedAttempts: charges.unpriced,
     cases: failures.map((failure) => caseRow(failure, plan.incumbent.name, words)),
     unscored: unscored.map((attempt) => unscoredRow(attempt, words)),
     excluded: counted.excluded.map((row) => ({ ...row })),
@@ -300,8 +309,8 @@ function worstOf(attempts: readonly CountedAttempt[]): CountedAttempt | undefine
   return attempts.find(({ outcome }) => outcome === 'fail' || outcome === 'error') ?? attempts[0]
 }
 
-function criticalOf(attempts: readonly CountedAttempt[]): CountedAttempt[] {
-  return attempts.filter(({ verdicts }) => criticalFailures(verdicts).length > 0)
+function criticalOf(attempts: Iterable<CountedAttempt>): CountedAttempt[] {
+  return picked(attempts, ({ verdicts }) => criticalFailures(verdicts).length > 0)
 }
 
 function criticalWithoutWords({ caseId, replicate, verdicts }: CountedAttempt): CandidateReport['criticalFailures'] {
@@ -378,10 +387,14 @@ function cut(text: string, most: number): string {
 }
 
 function unscoredOf(arm: string, arms: ArmCases): CountedAttempt[] {
-  return arms
-    .all(arm)
-    .filter(({ outcome }) => outcome === 'unscored')
-    .sort((a, b) => (a.caseId < b.caseId ? -1 : 1))
+  return picked(arms.all(arm), ({ outcome }) => outcome === 'unscored').sort((a, b) => (a.caseId < b.caseId ? -1 : 1))
+}
+
+/** Of attempts that are made one at a time, those that are wanted. */
+function picked(attempts: Iterable<CountedAttempt>, isWanted: (attempt: CountedAttempt) => boolean): CountedAttempt[] {
+  const found: CountedAttempt[] = []
+  for (const attempt of attempts) if (isWanted(attempt)) found.push(attempt)
+  return found
 }
 
 function unscoredRow(attempt: CountedAttempt, words: Words): ReportData['unscored'][number] {
@@ -411,32 +424,7 @@ function isOpen({ outcome, severity }: Pick<Verdict, 'outcome' | 'severity'>): b
 
 // ------------------------------------------------------------------------------------------------- money
 
-function budgetOf(
-  { budget, plan }: ReportInput,
-  costs: CostTable,
-  candidate: string,
-  observed: Comparison | null,
-): CandidateReport['budget'] {
-  if (budget === null || budget.monthlyNanos <= 0n) return null
-  const [then, now] = [costs.arms.find(({ arm }) => arm === candidate), costs.arms[0]]
-  const steady =
-    then?.steady.nanos != null && now?.steady.nanos != null && now.steady.nanos > 0n && then.steady.nanos > 0n
-  const ratio = steady ? Number(then.steady.nanos) / Number(now.steady.nanos) : observed?.estimate
-  if (ratio === undefined || ratio <= 0) return null
-  const monthsNow = Number(budget.amountNanos) / Number(budget.monthlyNanos)
-  return {
-    amountNanos: String(budget.amountNanos),
-    monthlyNanos: String(budget.monthlyNanos),
-    currency: plan.replay.currency,
-    monthsNow,
-    monthsThen: monthsNow / ratio,
-    monthsThenLower: steady || observed === null || observed.upper <= 0 ? null : monthsNow / observed.upper,
-    monthsThenUpper: steady || observed === null || observed.lower <= 0 ? null : monthsNow / observed.lower,
-    reading: steady ? 'steady' : 'observed',
-  }
-}
-
-function plainCosts({ scenario, tasks, arms, breakEven }: CostTable): ReportCosts {
+function plainCosts({ scenario, tasks, arms, breakEven, ratios }: CostTable): ReportCosts {
   const plain = ({ nanos, why }: { nanos: bigint | null; why: string | null }) => ({
     nanos: nanos === null ? null : String(nanos),
     why,
@@ -453,6 +441,11 @@ function plainCosts({ scenario, tasks, arms, breakEven }: CostTable): ReportCost
       priceVersions: [...arm.priceVersions],
     })),
     breakEven: breakEven.map((row) => ({ ...row })),
+    ratios: ratios.map(({ interval, ...row }) => ({
+      ...row,
+      lower: interval?.lower ?? null,
+      upper: interval?.upper ?? null,
+    })),
   }
 }
 

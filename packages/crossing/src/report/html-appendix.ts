@@ -1,5 +1,7 @@
 /** Behind page 1: the rows that its numbers were made from, every failed case, and the command that repeats it all. */
 import { caseAnchor, table } from './html-parts.ts'
+import { longContextSection } from './html-long-context.ts'
+import { budgetSection, chargesSection, judgeSection, sessionsSection } from './html-more.ts'
 import { html, type Content, type Markup } from './markup.ts'
 import type { CandidateReport, CaseRow, ReportData } from './report-data.ts'
 import {
@@ -11,6 +13,7 @@ import {
   percent,
   perTask,
   readingNames,
+  ratioText,
   readings,
   scenarioName,
 } from './wording.ts'
@@ -18,13 +21,9 @@ import {
 export function appendix(report: ReportData): Markup {
   return html`<div class="appendix">
     ${plan(report)} ${data(report)} ${report.candidates.map((candidate, index) => comparisons(candidate, index))}
-    ${costs(report)} ${arms(report)}
-    ${table(
-      html`<span id="long-context">Long-context checks</span>`,
-      [{ head: 'arm' }, { head: 'effective tokens', number: true }, { head: 'detail' }],
-      report.longContext.map(({ arm, effectiveTokens, detail }) => [arm, effectiveTokens ?? 'none', detail]),
-    )}
-    ${missing(report)} ${report.candidates.map((candidate, index) => cases(report, candidate, index))}
+    ${costs(report)} ${budgetSection(report)} ${chargesSection(report)} ${arms(report)} ${sessionsSection(report)}
+    ${judgeSection(report)} ${longContextSection(report)} ${missing(report)}
+    ${report.candidates.map((candidate, index) => cases(report, candidate, index))}
     <section id="reproduce">
       <h2>To make this report again</h2>
       <pre>${report.reproduce}</pre>
@@ -180,6 +179,11 @@ function costs(report: ReportData): Markup {
           ]
         }),
       ),
+    )}
+    ${table(
+      'Ratios to the incumbent at the prices of the price day, sessions drawn again',
+      [{ head: 'arm' }, { head: 'reading' }, { head: 'ratio with interval', number: true }],
+      report.costs[0]!.ratios.map((ratio) => [ratio.arm, readingNames[ratio.reading], ratioText(ratio)]),
     )}
   </section>`
 }

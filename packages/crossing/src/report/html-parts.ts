@@ -10,9 +10,12 @@ export interface Column {
   readonly number?: boolean
 }
 
-export function table(caption: Content, columns: readonly Column[], rows: readonly (readonly Content[])[]): Markup {
+/** A table without links is a stop for the Tab key, so that who has no mouse can scroll it. */
+export function table(caption: string, columns: readonly Column[], rows: readonly (readonly Content[])[]): Markup {
   if (rows.length === 0) return html`<p class="soft">${caption}: none.</p>`
-  return html`<div class="wide">
+  const cells = rows.map((row) => row.map((cell, at) => cellOf(cell, at, columns[at]?.number === true)))
+  const linked = cells.some((row) => row.some(({ text }) => text.includes('<a ')))
+  return html`<div class="wide" ${linked ? null : html`tabindex="0" role="region" aria-label="${caption}"`}>
     <table>
       <caption>
         ${caption}
@@ -23,10 +26,10 @@ export function table(caption: Content, columns: readonly Column[], rows: readon
         </tr>
       </thead>
       <tbody>
-        ${rows.map(
+        ${cells.map(
           (row) =>
             html`<tr>
-              ${row.map((cell, at) => cellOf(cell, at, columns[at]?.number === true))}
+              ${row}
             </tr> `,
         )}
       </tbody>
@@ -35,7 +38,7 @@ export function table(caption: Content, columns: readonly Column[], rows: readon
 }
 
 function cellOf(cell: Content, at: number, number: boolean): Markup {
-  if (at === 0) return html`<th scope="row">${cell}</th>`
+  if (at === 0) return number ? html`<th scope="row" class="n">${cell}</th>` : html`<th scope="row">${cell}</th>`
   return number ? html`<td class="n">${cell}</td>` : html`<td>${cell}</td>`
 }
 

@@ -7,6 +7,8 @@ import { caseAnchor, link, table } from './html-parts.ts'
 import { html, Markup, type Content } from './markup.ts'
 import { style } from './html-style.ts'
 import { appendix } from './html-appendix.ts'
+import { glance, verdictClass } from './html-glance.ts'
+import { longContextSummary } from './html-long-context.ts'
 import type { CandidateReport, ReportData } from './report-data.ts'
 import { reportHash, verifySignatures } from './sign.ts'
 import {
@@ -15,12 +17,16 @@ import {
   crossingOf,
   instant,
   milliseconds,
-  months,
+  monthsSpan,
   notKnown,
+  ownCheck,
   percent,
   perTask,
   points,
+  ratioOf,
+  ratioText,
   times,
+  whole,
   wholeUnits,
 } from './wording.ts'
 
@@ -45,7 +51,8 @@ export function renderHtml(report: ReportData): string {
       </head>
       <body>
         <main>
-          ${header(report)} ${report.candidates.map((candidate, index) => candidateSection(report, candidate, index))}
+          ${header(report)} ${glance(report)} ${about(report)}
+          ${report.candidates.map((candidate, index) => candidateSection(report, candidate, index))}
           ${signatures(report)} ${appendix(report)}
         </main>
       </body>
@@ -55,13 +62,19 @@ export function renderHtml(report: ReportData): string {
 // ------------------------------------------------------------------------------------------------- page 1
 
 function header(report: ReportData): Markup {
+  const { amendedAfterData } = report.plan
+  return html`<header>
+    <h1>${crossingOf(report)}</h1>
+    <p class="soft">The same recorded tasks asked of both, compared case by case.</p>
+    ${amendedAfterData === null ? null : html`<p class="worse">The plan was amended after data: ${amendedAfterData}</p>`}
+  </header>`
+}
+
+function about(report: ReportData): Markup {
   const { plan, data, priceBook } = report
   const dropped = data.recordings.reduce((sum, recording) => sum + recording.dropped, 0)
   const rows: readonly (readonly [string, Content])[] = [
     ['Plan', html`${plan.name}, version ${plan.version}, ${link('plan', html`<code>${plan.hash}</code>`)}`],
-    ...(plan.amendedAfterData === null
-      ? []
-      : [['Amended after data', html`<span class="worse">${plan.amendedAfterData}</span>`] as const]),
     [
       'Tasks',
       html`${link('data', `${data.cases} cases in ${data.sessions} sessions`)},
@@ -78,9 +91,8 @@ function header(report: ReportData): Markup {
     ],
     ['Report', html`<code>${reportHash(report)}</code>`],
   ]
-  return html`<header>
-    <h1>${crossingOf(report)}</h1>
-    <p class="soft">The same recorded tasks asked of both, compared case by case.</p>
+  return html`<section id="about">
+    <h2>About this report</h2>
     <dl>
       ${rows.map(
         ([name, value]) =>
@@ -88,10 +100,8 @@ function header(report: ReportData): Markup {
             <dd>${value}</dd>`,
       )}
     </dl>
-  </header>`
+  </section>`
 }
-
-const verdictClass = { 'NON-INFERIOR': 'good', WORSE: 'bad', 'NOT SHOWN': 'open' } as const
 
 function candidateSection(report: ReportData, candidate: CandidateReport, index: number): Markup {
   const { name, verdict, reason, model, upstream } = candidate
@@ -101,9 +111,9 @@ function candidateSection(report: ReportData, candidate: CandidateReport, index:
       <strong>${verdict}</strong>
       <p>${link(`comparisons-${index}`, reason)}</p>
     </div>
-    ${quality(report, candidate, index)} ${money(report, candidate, index)} ${latency(report, candidate, index)}
-    ${validity(report, candidate)} ${critical(candidate, index)} ${settings(report, candidate)}
-    ${longContext(report, candidate)}
+    ${quality(report, candidate, index)} ${money(report, candidate)} ${latency(report, candidate, index)}
+    ${validity(report, candidate)} ${sessionLine(report, candidate)} ${judgeLine(report, candidate)}
+    ${critical(candidate, index)} ${settings(report, candidate)} ${longContextSummary(report, candidate)}
   </section>`
 }
 
@@ -153,21 +163,17 @@ function quality({ plan }: ReportData, candidate: CandidateReport, index: number
     )}`
 }
 
-function money(report: ReportData, candidate: CandidateReport, index: number): Markup {
+function money(report: ReportData, candidate: CandidateReport): Markup {
   const costs = report.costs[0]!
   const [now, then] = [costs.arms[0], costs.arms.find(({ arm }) => arm === candidate.name)]
-  const ratio = comparisonNamed(candidate, 'cost')
   const row = (head: string, reading: 'observed' | 'steady' | 'cold'): readonly Content[] => {
     const cells = [now, then].map((arm) =>
       arm === undefined ? notKnown : link('costs', perTask(arm[reading].nanos, costs.tasks, report.currency)),
     )
-    const both = now?.[reading].nanos && then?.[reading].nanos && now[reading].nanos !== '0'
-    const quotient = both ? times(Number(then[reading].nanos) / Number(now[reading].nanos)) : notKnown
-    return [head, ...cells, link('costs', quotient)]
+    return [head, ...cells, link('costs', ratioText(ratioOf(costs, candidate.name, reading)))]
   }
   const hitRate = (arm: typeof now): Content =>
     link('costs', `${percent(arm?.observedHitShare ?? null)} / ${percent(arm?.steadyHitShare ?? null)}`)
-  const { budget } = candidate
   return html`<h3>Cost of a task, then and now</h3>
     ${table(
       `Over ${costs.tasks} tasks, prices of ${costs.asOf}`,
@@ -175,7 +181,7 @@ function money(report: ReportData, candidate: CandidateReport, index: number): M
         { head: 'reading' },
         { head: report.plan.incumbent, number: true },
         { head: candidate.name, number: true },
-        { head: 'ratio', number: true },
+        { head: 'ratio with interval', number: true },
       ],
       [
         row('observed in the replay', 'observed'),
@@ -185,24 +191,24 @@ function money(report: ReportData, candidate: CandidateReport, index: number): M
       ],
     )}
     <p>
-      Observed ratio with interval:
-      ${
-        ratio
-          ? link(`comparisons-${index}`, `${times(ratio.estimate)} (${times(ratio.lower)} to ${times(ratio.upper)})`)
-          : link(`comparisons-${index}`, notKnown)
-      }.
       Costs the same as today at a hit rate of ${link('costs', breakEvenText(costs, candidate.name))}.
-    </p>
-    <p>
-      ${
-        budget
-          ? html`A budget of ${wholeUnits(budget.amountNanos, budget.currency)} lasts
-            ${link('costs', months(budget.monthsNow))} today and
-            ${link('costs', months(budget.monthsThen))}${budget.monthsThenLower !== null && budget.monthsThenUpper !== null ? ` (${months(budget.monthsThenLower)} to ${months(budget.monthsThenUpper)})` : ''}
-            on ${candidate.name}, at the ${budget.reading} ratio and equal use.`
-          : html`Months of budget: ${notKnown} (no budget was given, or the bill is not known).`
-      }
+      ${budget(candidate)}
     </p>`
+}
+
+function budget({ name, budget: row }: CandidateReport): Content {
+  if (row === null) return html`Months of budget: ${link('budget', notKnown)}.`
+  const { months: range, tasks } = row
+  const bought = (count: number | null): string => (count === null ? notKnown : whole(count))
+  return html`${wholeUnits(row.amountNanos, row.currency)} (${row.name}) buys ${link('budget', bought(tasks.today))}
+  tasks today and ${link('budget', bought(tasks.moved))} on
+  ${name}${
+    range === null
+      ? html`; months: ${link('budget', notKnown)}`
+      : html`, and lasts ${link('budget', monthsSpan(range.today))} today and ${link('budget', monthsSpan(range.moved))}
+        on ${name}`
+  },
+  at the ${row.reading} ratio and equal use.`
 }
 
 function latency(report: ReportData, candidate: CandidateReport, index: number): Markup {
@@ -238,16 +244,54 @@ function validity(report: ReportData, candidate: CandidateReport): Markup {
   const of = (name: string) => report.arms.find(({ arm }) => arm === name)?.scorers ?? []
   const [now, then] = [of(report.plan.incumbent), of(candidate.name)]
   const scorers = [...new Set([...now, ...then].map(({ scorer }) => scorer))].sort()
+  const own = scorers.filter((scorer) => scorer.startsWith(ownCheck))
   const cell = (rows: typeof now, scorer: string): Content => {
     const found = rows.find((row) => row.scorer === scorer)
     return link('validity', found?.rate ? `${percent(found.rate.rate)} of ${found.pass + found.fail}` : notKnown)
   }
+  const rows = (names: readonly string[]) =>
+    names.map((scorer) => [scorer.replace(ownCheck, ''), cell(now, scorer), cell(then, scorer)])
+  const columns = [
+    { head: 'check' },
+    { head: report.plan.incumbent, number: true },
+    { head: candidate.name, number: true },
+  ]
   return html`<h3>Tools and structure</h3>
-    ${table(
-      'Answers that passed, by check',
-      [{ head: 'check' }, { head: report.plan.incumbent, number: true }, { head: candidate.name, number: true }],
-      scorers.map((scorer) => [scorer, cell(now, scorer), cell(then, scorer)]),
-    )}`
+    ${table('Answers that passed, by check', columns, rows(scorers.filter((scorer) => !own.includes(scorer))))}
+    ${
+      own.length === 0
+        ? null
+        : html`<h3>Checks of your own</h3>
+            ${table('Answers that passed, by check of the plan', columns, rows(own))}`
+    }`
+}
+
+function sessionLine({ sessionRuns, plan }: ReportData, { name }: CandidateReport): Markup | null {
+  const of = (arm: string) => sessionRuns.find((row) => row.arm === arm)
+  const [now, then] = [of(plan.incumbent), of(name)]
+  if (then === undefined) return null
+  const words = ({ passed, runs, divergences }: NonNullable<typeof then>): Content =>
+    link(
+      'sessions',
+      `${passed} of ${runs} passed, ${divergences.reduce((sum, kind) => sum + kind.runs, 0)} left the recorded way`,
+    )
+  return html`<h3>Whole sessions</h3>
+    <p>${name}: ${words(then)}${now === undefined ? '' : html`; ${plan.incumbent}: ${words(now)}`}.</p>`
+}
+
+function judgeLine({ judge }: ReportData, { name }: CandidateReport): Markup | null {
+  const row = judge.find(({ candidate }) => candidate === name)
+  if (row === undefined) return null
+  return html`<h3>Judge</h3>
+    <p class="${row.calibrated ? '' : 'soft'}">
+      Preferred in ${link('judge', `${percent(row.winRate)} (${percent(row.lower)} to ${percent(row.upper)})`)} of
+      ${link('judge', String(row.cases))} cases, ties counted
+      half${
+        row.calibrated
+          ? html`: ${row.decision}.`
+          : html`. Uncalibrated (${row.problems.join('; ')}), so it decides nothing.`
+      }
+    </p>`
 }
 
 function critical(candidate: CandidateReport, index: number): Markup {
@@ -284,19 +328,6 @@ function settings(report: ReportData, candidate: CandidateReport): Markup {
           )
         : html`<p>${link('arms', notKnown)}: no run of ${candidate.name} is stored.</p>`
     }`
-}
-
-function longContext({ longContext: rows }: ReportData, candidate: CandidateReport): Markup {
-  const row = rows.find(({ arm }) => arm === candidate.name)
-  return html`<h3>Long context</h3>
-    <p>
-      ${
-        row
-          ? html`${link('long-context', row.effectiveTokens === null ? 'no effective length' : `${row.effectiveTokens} tokens effective`)}:
-            ${row.detail}`
-          : html`${link('long-context', notKnown)}: not checked.`
-      }
-    </p>`
 }
 
 function signatures(report: ReportData): Markup {

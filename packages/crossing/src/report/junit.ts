@@ -14,13 +14,13 @@ interface Test {
 }
 
 export function renderJunit(report: ReportData): string {
-  const suites = report.candidates.map((candidate) => suiteOf(report, candidate))
-  return `<?xml version="1.0" encoding="UTF-8"?>\n<testsuites name="${escaped(report.plan.name)}">\n${suites.join('')}</testsuites>\n`
+  const suites = report.candidates.map((candidate) => ({ candidate, tests: testsOf(report, candidate) }))
+  const all = suites.flatMap(({ tests }) => tests)
+  return `<?xml version="1.0" encoding="UTF-8"?>\n<testsuites name="${attribute(report.plan.name)}" ${counts(all)}>\n${suites.map(({ candidate, tests }) => suiteXml(candidate, tests)).join('')}</testsuites>\n`
 }
 
-function suiteOf(report: ReportData, candidate: CandidateReport): string {
-  const { name, verdict, reason, gates } = candidate
-  const tests: Test[] = [
+function testsOf(report: ReportData, { name, verdict, reason, gates }: CandidateReport): Test[] {
+  return [
     {
       name: 'verdict',
       group: `${name}.plan`,
@@ -53,9 +53,16 @@ function suiteOf(report: ReportData, candidate: CandidateReport): string {
         skipped: `${code}: ${message}`,
       })),
   ]
+}
+
+function suiteXml({ name }: CandidateReport, tests: readonly Test[]): string {
+  return `  <testsuite name="${attribute(name)}" ${counts(tests)}>\n${tests.map(testXml).join('')}  </testsuite>\n`
+}
+
+function counts(tests: readonly Test[]): string {
   const failures = tests.filter(({ failure }) => failure !== null).length
   const skipped = tests.filter((test) => test.skipped !== null).length
-  return `  <testsuite name="${escaped(name)}" tests="${tests.length}" failures="${failures}" errors="0" skipped="${skipped}">\n${tests.map(testXml).join('')}  </testsuite>\n`
+  return `tests="${tests.length}" failures="${failures}" errors="0" skipped="${skipped}"`
 }
 
 function testXml({ name, group, failure, skipped }: Test): string {

@@ -3,20 +3,21 @@ import type { CandidateReport, ReportData } from './report-data.ts'
 import { reportHash, verifySignatures } from './sign.ts'
 import {
   breakEvenText,
-  comparisonNamed,
   crossingOf,
   instant,
   milliseconds,
   missingPolicies,
-  months,
+  monthsSpan,
   notKnown,
   percent,
   perTask,
   points,
+  ratioOf,
+  ratioText,
   readingNames,
   readings,
   scenarioName,
-  times,
+  whole,
   wholeUnits,
 } from './wording.ts'
 
@@ -82,7 +83,22 @@ function candidateLines(report: ReportData, candidate: CandidateReport): string[
   const figures = (arm: string) => report.arms.find((one) => one.arm === arm)
   const clock = (arm: string) => figures(arm)?.clocks.find((one) => one.clock === 'first visible')
   const [now, then] = [clock(report.plan.incumbent), clock(name)]
-  const cost = comparisonNamed(candidate, 'cost')
+  const costs = report.costs[0]!
+  const eachTask = (arm: string, reading: (typeof readings)[number]): string =>
+    perTask(costs.arms.find((one) => one.arm === arm)?.[reading].nanos ?? null, costs.tasks, report.currency)
+  const longContext = (arm: string): string => {
+    const found = report.longContext.find((one) => one.arm === arm)
+    return found === undefined
+      ? notKnown
+      : found.effectiveTokens === null
+        ? 'no length at all'
+        : `${whole(found.effectiveTokens)} tokens`
+  }
+  const judge = report.judge.find((one) => one.candidate === name)
+  const sessions = (arm: string): string => {
+    const found = report.sessionRuns.find((one) => one.arm === arm)
+    return found === undefined ? notKnown : `${found.passed} of ${found.runs}`
+  }
   const critical = [...new Set(candidate.criticalFailures.map(({ caseId }) => caseId))]
   return [
     `## ${inline(name)}: ${verdict}`,
@@ -99,11 +115,13 @@ function candidateLines(report: ReportData, candidate: CandidateReport): string[
             ? `${points(quality.estimate)} (${points(quality.lower)} to ${points(quality.upper)}; margin ${points(-(quality.margin ?? 0))})`
             : notKnown,
         ],
-        [
-          'cost ratio, observed',
-          '1',
-          cost ? `${times(cost.estimate)} (${times(cost.lower)} to ${times(cost.upper)})` : notKnown,
-        ],
+        ...readings
+          .filter((reading) => reading !== 'repriced')
+          .map((reading) => [
+            `cost of a task, ${readingNames[reading]}`,
+            eachTask(report.plan.incumbent, reading),
+            `${eachTask(name, reading)}; ${ratioText(ratioOf(costs, name, reading))}`,
+          ]),
         ['first visible, p50', milliseconds(now?.p50Ms ?? null), milliseconds(then?.p50Ms ?? null)],
         ['first visible, p95', milliseconds(now?.p95Ms ?? null), milliseconds(then?.p95Ms ?? null)],
         ...[
@@ -123,11 +141,26 @@ function candidateLines(report: ReportData, candidate: CandidateReport): string[
         ],
         [
           'months of budget',
-          budget ? months(budget.monthsNow) : notKnown,
-          budget
-            ? `${months(budget.monthsThen)} (of ${wholeUnits(budget.amountNanos, budget.currency)}, ${budget.reading})`
+          budget?.months ? monthsSpan(budget.months.today) : notKnown,
+          budget?.months
+            ? `${monthsSpan(budget.months.moved)} (of ${wholeUnits(budget.amountNanos, budget.currency)}, ${budget.reading})`
             : notKnown,
         ],
+        ...(report.longContext.length > 0
+          ? [['long context holds up to', longContext(report.plan.incumbent), longContext(name)]]
+          : []),
+        ...(report.sessionRuns.length > 0
+          ? [['whole sessions passed', sessions(report.plan.incumbent), sessions(name)]]
+          : []),
+        ...(judge
+          ? [
+              [
+                'judge',
+                '',
+                `${percent(judge.winRate)} (${percent(judge.lower)} to ${percent(judge.upper)}), ${judge.calibrated ? judge.decision : `uncalibrated: ${judge.problems.join('; ')}`}`,
+              ],
+            ]
+          : []),
       ],
     ),
     ...table(

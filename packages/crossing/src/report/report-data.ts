@@ -5,7 +5,8 @@
  * `signatures` stands apart: its entries are bound to the hash of all other members.
  */
 import { z } from 'zod'
-import { replayModes } from '../records/index.ts'
+import { costReadings } from '../compare/cost-readings.ts'
+import { replayModes, stubTiers } from '../records/index.ts'
 
 const nanos = z.string().regex(/^-?\d+$/)
 const share = z.number()
@@ -54,6 +55,126 @@ const costTable = z.strictObject({
   breakEven: z.array(
     z.strictObject({ arm: z.string(), hitShare: share.nullable(), against: z.enum(['steady', 'observed']) }),
   ),
+  /** Candidate over incumbent; of the first table only. The ends are null where there was one session. */
+  ratios: z.array(
+    z.strictObject({
+      arm: z.string(),
+      reading: z.enum(costReadings),
+      estimate: z.number(),
+      lower: z.number().nullable(),
+      upper: z.number().nullable(),
+    }),
+  ),
+})
+
+/** Null: later than the forecast reaches. */
+const monthsRange = z.strictObject({
+  p10: z.number().nullable(),
+  p50: z.number().nullable(),
+  p90: z.number().nullable(),
+})
+
+const tasksBought = z.int().nullable()
+
+const budgetReading = z.strictObject({
+  name: z.string(),
+  amountNanos: nanos,
+  currency: z.string(),
+  /** Which bills the ratio compares. */
+  reading: z.enum(['steady', 'observed']),
+  ratio: z.number(),
+  ratioLower: z.number().nullable(),
+  ratioUpper: z.number().nullable(),
+  /** What the amount buys; the ends are those of the ratio. */
+  tasks: z.strictObject({
+    today: tasksBought,
+    moved: tasksBought,
+    movedLower: tasksBought,
+    movedUpper: tasksBought,
+  }),
+  months: z
+    .strictObject({
+      basis: z.enum(['forecast', 'as given']),
+      today: monthsRange,
+      moved: monthsRange,
+    })
+    .nullable(),
+  monthsWhy: z.string().nullable(),
+})
+
+const longContext = z.strictObject({
+  arm: z.string(),
+  model: z.string(),
+  askedAt: z.string(),
+  batteryVersion: z.int(),
+  material: z.string(),
+  effectiveTokens: z.int().nullable(),
+  passed: z.int(),
+  judged: z.int(),
+  /** Asked for and not judged: no answer, or not to be made. */
+  missing: z.int(),
+  lengths: z.array(
+    z.strictObject({
+      lengthTokens: z.int(),
+      passed: z.int(),
+      judged: z.int(),
+      lower: share,
+      upper: share,
+      firstVisibleMs: z.number().nullable(),
+    }),
+  ),
+  /** A null depth: facts spread over the whole text. */
+  cells: z.array(z.strictObject({ lengthTokens: z.int(), depth: share.nullable(), passed: z.int(), judged: z.int() })),
+  notes: z.array(z.string()),
+})
+
+const sessionRuns = z.strictObject({
+  arm: z.string(),
+  runs: z.int(),
+  passed: z.int(),
+  failed: z.int(),
+  errors: z.int(),
+  unscored: z.int(),
+  /** How runs left the recorded way; those that kept to it are in none. */
+  divergences: z.array(z.strictObject({ kind: z.string(), runs: z.int() })),
+  /** How tool calls were answered. */
+  served: z.array(z.strictObject({ tier: z.enum(stubTiers), calls: z.int() })),
+})
+
+const judgePanel = z.strictObject({
+  candidate: z.string(),
+  judge: z.string(),
+  /** Of the prompt, rubric included. */
+  promptHash: z.string(),
+  winRate: share,
+  lower: share,
+  upper: share,
+  cases: z.int(),
+  sessions: z.int(),
+  flipRate: share,
+  labels: z.int(),
+  agreement: share.nullable(),
+  kappa: z.number().nullable(),
+  kappaLower: z.number().nullable(),
+  kappaUpper: z.number().nullable(),
+  /** Moved by the judge's mean error on the labelled cases. */
+  corrected: z.strictObject({ mean: z.number(), lower: z.number(), upper: z.number() }).nullable(),
+  calibrated: z.boolean(),
+  problems: z.array(z.string()),
+  margin: z.number(),
+  decision,
+})
+
+const charge = z.strictObject({
+  arm: z.string(),
+  /** UTC. */
+  day: z.string(),
+  currency: z.string(),
+  meter: z.enum(['input-miss', 'input-hit', 'cache-write-5m', 'cache-write-1h', 'output', 'unsplit']),
+  tokens: z.int(),
+  /** Of `unsplit` only. */
+  requests: z.int(),
+  nanos,
 })
 
 const armFigures = z.strictObject({
@@ -125,20 +246,8 @@ const candidate = z.strictObject({
   criticalFailures: z.array(
     z.strictObject({ caseId: z.string(), replicate: z.int(), scorer: z.string(), evidence: z.string() }),
   ),
-  /** Months that the budget lasts; null: no budget was given, or the bill is not known. */
-  budget: z
-    .strictObject({
-      amountNanos: nanos,
-      monthlyNanos: nanos,
-      currency: z.string(),
-      monthsNow: z.number(),
-      monthsThen: z.number(),
-      /** Of the bootstrap interval of the cost ratio; null where the ratio has none. */
-      monthsThenLower: z.number().nullable(),
-      monthsThenUpper: z.number().nullable(),
-      reading: z.enum(['steady', 'observed']),
-    })
-    .nullable(),
+  /** Null: no budget was given, or the bills are not known. */
+  budget: budgetReading.nullable(),
 })
 
 const signature = z.strictObject({
@@ -190,7 +299,14 @@ export const reportSchema = z.strictObject({
   candidates: z.array(candidate),
   arms: z.array(armFigures),
   costs: z.array(costTable),
-  longContext: z.array(z.strictObject({ arm: z.string(), effectiveTokens: z.int().nullable(), detail: z.string() })),
+  longContext: z.array(longContext),
+  /** Whole sessions that the arm drove; empty: none were run. */
+  sessionRuns: z.array(sessionRuns),
+  judge: z.array(judgePanel),
+  /** What the replay itself cost. */
+  charges: z.array(charge),
+  /** Attempts that were asked and are in no charge. */
+  unpricedAttempts: z.int(),
   cases: z.array(caseRow),
   unscored: z.array(z.strictObject({ arm: z.string(), caseId: z.string(), code: z.string(), message: z.string() })),
   excluded: z.array(z.strictObject({ caseId: z.string(), rule: z.string(), reason: z.string() })),
@@ -204,6 +320,7 @@ export type CandidateReport = ReportData['candidates'][number]
 export type ArmFigures = ReportData['arms'][number]
 export type CaseRow = ReportData['cases'][number]
 export type ReportCosts = ReportData['costs'][number]
+export type LongContextReport = ReportData['longContext'][number]
 
 /** JSON Schema (draft 2020-12) of the JSON form, for readers in other languages. */
 export const reportJsonSchema: unknown = z.toJSONSchema(reportSchema, { target: 'draft-2020-12' })

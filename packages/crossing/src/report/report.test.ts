@@ -1,11 +1,9 @@
 import { describe, it } from 'node:test'
 import assert from 'node:assert/strict'
-import { readFileSync } from 'node:fs'
 import { Ajv2020 } from 'ajv/dist/2020.js'
-import { bundledPricesUrl, loadPriceBook } from '@portolan/meter'
-import { attemptOf, syntheticAttempts, syntheticDataset, syntheticPlan } from '../compare/synthetic.test-support.ts'
+import { attemptOf, syntheticPlan } from '../compare/synthetic.test-support.ts'
 import { datasetHash } from '../plan/index.ts'
-import type { Attempt, Run } from '../records/index.ts'
+import type { Attempt } from '../records/index.ts'
 import {
   buildReport,
   parseReport,
@@ -18,72 +16,13 @@ import {
   signReport,
   verifySignatures,
   type ReportData,
-  type ReportInput,
 } from './index.ts'
+import { plantedInput, plantedRun } from './planted-report.test-support.ts'
 
-const book = loadPriceBook(readFileSync(bundledPricesUrl, 'utf8'))
-const dataset = syntheticDataset()
-const plan = syntheticPlan(dataset, ['new-model', 'broken-model'])
-// Planted: new-model is as good, 5 times cheaper and twice as slow to speak; broken-model fails tool calls, critically in one.
-const attempts = [
-  ...syntheticAttempts(dataset, 'old-model', { failRate: 0.01, costNanos: 155_000_000, firstVisibleMs: 400 }, 1),
-  ...syntheticAttempts(dataset, 'aa', { failRate: 0.01, costNanos: 155_000_000, firstVisibleMs: 400 }, 2),
-  ...syntheticAttempts(dataset, 'new-model', { failRate: 0.01, costNanos: 31_000_000, firstVisibleMs: 800 }, 3),
-  ...syntheticAttempts(
-    dataset,
-    'broken-model',
-    {
-      failRate: 0.01,
-      callFailRate: 0.4,
-      costNanos: 31_000_000,
-      firstVisibleMs: 400,
-      critical: [17],
-      unscoredRate: 0.02,
-    },
-    4,
-  ),
-]
-const run = (arm: string): Run => ({
-  id: `run_${arm}_0`,
-  planId: plan.id,
-  planHash: plan.hash!,
-  arm,
-  replicate: 0,
-  startedAtMs: Date.UTC(2026, 10, 2),
-  endedAtMs: Date.UTC(2026, 10, 2, 1),
-  state: 'finished',
-  environment: {},
-  adapter: {
-    reasoning: arm === 'old-model' ? 'as-recorded' : 'thinking-off',
-    notes: [],
-    parameters: [
-      { name: 'temperature', outcome: 'dropped', cases: 300, note: 'ignored while thinking' },
-      { name: 'tools', outcome: 'carried', cases: 100, note: null },
-    ],
-  },
-  currency: 'USD',
-  spentNanos: 0n,
-  unpriced: 0,
-})
-const input: ReportInput = {
-  plan,
-  dataset,
-  runs: ['old-model', 'aa', 'new-model', 'broken-model'].map(run),
-  attempts,
-  recordings: [],
-  window: { firstAtMs: Date.UTC(2026, 9, 1), lastAtMs: Date.UTC(2026, 9, 14) },
-  pricing: {
-    book,
-    arms: {
-      'old-model': { vendor: 'openai', model: 'gpt-5.5', currency: 'USD' },
-      'new-model': { vendor: 'deepseek', model: 'deepseek-v4-pro', currency: 'USD' },
-    },
-    exchanges: null,
-  },
-  budget: { amountNanos: 120_000_000_000_000n, monthlyNanos: 30_000_000_000_000n },
-  longContext: [],
-  reproduce: 'portolan report --plan plan.yaml --html report.html',
-}
+const input = plantedInput()
+const { plan, dataset } = input
+const attempts = [...input.attempts]
+const run = plantedRun
 const report = buildReport(input)
 
 describe('the report', () => {
@@ -107,8 +46,11 @@ describe('the report', () => {
     assert.ok(Math.abs(cost.estimate - 0.2) < 0.006 && cost.upper < 0.21, String(cost.estimate))
     const visible = fine!.otherComparisons.find(({ metric }) => metric === 'first-visible')!
     assert.ok(Math.abs(visible.estimate - 2) < 0.06 && visible.lower > 1.8, String(visible.estimate))
-    assert.equal(fine!.budget!.monthsNow, 4)
-    assert.ok(Math.abs(fine!.budget!.monthsThen - 20) < 0.5)
+    const { months, tasks } = fine!.budget!
+    assert.equal(months!.today.p50, 4)
+    assert.ok(Math.abs(months!.moved.p50! - 20) < 0.5)
+    assert.ok(months!.moved.p10! < months!.moved.p50! && months!.moved.p50! < months!.moved.p90!)
+    assert.ok(Math.abs(tasks.moved! / tasks.today! - 5) < 0.15)
     assert.deepEqual(
       report.arms.find(({ arm }) => arm === 'new-model')!.settings.map(({ name, outcome }) => [name, outcome]),
       [['temperature', 'dropped']],
