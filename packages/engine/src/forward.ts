@@ -44,7 +44,7 @@ export interface Forward {
   capture(sequence: ForwardSequence): BlockState
   /**
    * The sequence after `rows.length` blocks: rows of each, tail of the last. Throws when they do not fit. Where
-   * there is `share`, the sequence may read rows where they lie: nobody changes them.
+   * there is `share`, the sequence may read rows where they lie, or with others: nobody changes them.
    */
   resume(rows: readonly Uint8Array[], tail: Uint8Array): ForwardSequence
   /**
@@ -53,6 +53,11 @@ export interface Forward {
    * after the first that was left out.
    */
   share?(sequence: ForwardSequence, rows: Uint8Array): void
+  /**
+   * Bytes of shared blocks in memory of the forward pass's own, each block counted once for all who read it. Absent:
+   * they are read where the cache has them, which has to hold them for as long.
+   */
+  readonly sharedBytes?: number
   /** Memory that the sequence shares with nobody. */
   ownBytes?(sequence: ForwardSequence): number
   /** The sequence will not be used again; for memory that no garbage collector sees. */

@@ -4,6 +4,7 @@
  */
 import { numericModes, type ModelConfig } from '@portolan/model'
 import { blockTokens } from './forward.ts'
+import { BlockMemory } from './kernel-forward/block-memory.ts'
 import { PageMemory } from './kernel-forward/page-memory.ts'
 import { KernelSequence, layoutOf, type RowKind } from './kernel-forward/sequence-memory.ts'
 
@@ -25,20 +26,22 @@ export function measureStorage(config: ModelConfig, tokens: number): StorageMeas
   const rowsOf = (kinds: readonly RowKind[]): number =>
     kinds.reduce((sum, { ratio, rowBytes }) => sum + (blockTokens / ratio) * rowBytes, 0)
   const bytes = new Uint8Array(Math.ceil((tokens / blockTokens) * rowsOf(layout.kinds)) + layout.fixedBytes + 2 ** 25)
-  const sequence = new KernelSequence(layout, new PageMemory(64, bytes.length - 64), bytes)
+  const memory = new PageMemory(64, bytes.length - 64)
+  const sequence = new KernelSequence(layout, memory, new BlockMemory(memory, layout.blockBytes), bytes)
   const block = new Uint8Array(rowsOf(layout.kinds)).map((_, at) => (at * 2_654_435_761) >>> 24)
   const tail = new Uint8Array(
     layout.layers.reduce((sum, { windowBytes }) => sum + windowBytes, 0) +
       layout.kinds.reduce((sum, { openNumbers, voidNumbers }) => sum + (openNumbers - voidNumbers) * 4, 0),
   )
-  const blocks = Array.from({ length: tokens / blockTokens }, () => block)
+  // Each an array of its own: equal ones would be one block.
+  const blocks = Array.from({ length: tokens / blockTokens }, () => block.subarray())
   sequence.restore(blocks, tail)
   const share = (kinds: readonly RowKind[]): number => rowsOf(kinds) * blocks.length
   return {
     tokens: sequence.position,
     layers: layout.layers.length,
-    sequenceBytes: sequence.bytes,
-    bytesPerToken: sequence.bytes / tokens,
+    sequenceBytes: memory.lentBytes,
+    bytesPerToken: memory.lentBytes / tokens,
     sparseRowBytes: share(layout.kinds.filter(({ overlaps, isIndex }) => overlaps && !isIndex)),
     indexRowBytes: share(layout.kinds.filter(({ isIndex }) => isIndex)),
     heavyRowBytes: share(layout.kinds.filter(({ overlaps, isIndex }) => !overlaps && !isIndex)),

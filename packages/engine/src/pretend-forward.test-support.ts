@@ -4,8 +4,8 @@
  * foreign block shows in the answer.
  *
  * Rows of a block hold the fold before and after it, the tail the fold at its end: blocks that do not follow
- * each other are refused. With `shares`, sequences keep the rows that they were given and look at them in every
- * pass: rows that somebody freed (filled with other bytes) show.
+ * each other are refused. With `shares`, sequences keep the rows that they were given (in the cache's memory or, as
+ * copies, in that of the forward pass) and look at them in every pass: rows that somebody freed show.
  */
 import assert from 'node:assert/strict'
 import { EngineError } from './errors.ts'
@@ -23,7 +23,7 @@ interface PretendSequence extends ForwardSequence {
 export interface PretendOptions {
   readonly vocabularySize?: number
   readonly maximumPositions?: number
-  readonly shares?: boolean
+  readonly shares?: 'in-cache' | 'in-forward' | null
   /** Tokens that all sequences together may have taken. */
   readonly roomTokens?: number
 }
@@ -41,12 +41,17 @@ export class PretendForward implements Forward {
   readonly alive = new Set<ForwardSequence>()
   readonly share?: (sequence: ForwardSequence, rows: Uint8Array) => void
 
+  readonly sharedBytes?: number
   readonly #roomTokens: number
 
   constructor(options: PretendOptions = {}) {
-    const { vocabularySize = 1000, maximumPositions = 10_000, shares = false, roomTokens = Infinity } = options
+    const { vocabularySize = 1000, maximumPositions = 10_000, shares = null, roomTokens = Infinity } = options
     this.#roomTokens = roomTokens
-    if (shares)
+    if (shares === 'in-forward')
+      Object.defineProperty(this, 'sharedBytes', {
+        get: () => 8 * new Set([...this.alive].flatMap((sequence) => (sequence as PretendSequence).rows)).size,
+      })
+    if (shares !== null)
       this.share = (sequence, rows) => {
         const { position, rows: shared } = sequence as PretendSequence
         assert.equal(shared.length, position / blockTokens - 1, 'blocks are shared in turn')

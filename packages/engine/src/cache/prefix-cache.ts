@@ -139,6 +139,11 @@ export class PrefixCache {
     return this.#memory.has(key) && (this.#disk === null || this.#disk.has(key))
   }
 
+  /** A block that lies in memory; looking is not using it. */
+  inMemory(key: BlockKey): BlockState | null {
+    return this.#memory.get(key)
+  }
+
   /** Keeps block `at` of a prefix. */
   store(keys: readonly BlockKey[], at: number, block: BlockState): void {
     if (this.has(keys[at]!)) return

@@ -8,13 +8,15 @@
 import type { Inputs } from '@portolan/kernels'
 import { roundActivations, roundsInputs, type Batch, type Machine } from './pass.ts'
 import type { Linear, PlacedBlock, PlacedCompressor } from './placed-weights.ts'
-import { pageRows, type KernelSequence, type LayerLayout, type RowKind } from './sequence-memory.ts'
+import type { KernelSequence, LayerLayout, RowKind } from './sequence-memory.ts'
 import { loadInput } from './streams.ts'
 
 /** Width of the blocks in which cache rows share a scale. */
 const cacheRowBlock = 64
 /** Scores that may lie in memory at once. */
 const scoresAtOnce = 4 * 2 ** 20
+/** Rows that the indexer takes at once. */
+const indexTileRows = 16
 
 export function attend(machine: Machine, block: PlacedBlock, layerAt: number, batch: Batch): void {
   const { kernels, config, workspace, precision, bytes } = machine
@@ -230,9 +232,8 @@ function selectRows(machine: Machine, kind: RowKind, batch: Batch, table: Float3
   if (mode.indexVectors) kernels.packIndex(indexQueries, tokens * heads, dim, queries)
 
   for (const piece of batch.pieces) {
-    const pages = kernels.arena.integers(piece.sequence.pages[kind.listAt]!.length)
-    pages.set(piece.sequence.pages[kind.listAt]!)
     const last = piece.from + piece.tokens
+    const { rows, pageRows } = listIndexRows(machine, piece.sequence, kind, visible[last - 1]!)
     for (let token = piece.from; token < last;) {
       const mark = kernels.arena.mark()
       // Chosen rows are copied out, so that scores of a few tokens at a time are enough memory.
@@ -251,7 +252,7 @@ function selectRows(machine: Machine, kind: RowKind, batch: Batch, table: Float3
               weights,
               heads,
               dim,
-              pages,
+              rows,
               scores.length,
               scores,
               pageRows,
@@ -268,6 +269,24 @@ function selectRows(machine: Machine, kind: RowKind, batch: Batch, table: Float3
     }
   }
   return selection
+}
+
+/** Rows for the indexer: by block where blocks are alike and whole tiles of it, else one by one. From the arena. */
+function listIndexRows(
+  { kernels }: Machine,
+  sequence: KernelSequence,
+  kind: RowKind,
+  count: number,
+): { readonly rows: Int32Array; readonly pageRows: number } {
+  const { blockRows, blockAt } = kind
+  if (blockRows !== null && blockRows % indexTileRows === 0) {
+    const rows = kernels.arena.integers(Math.ceil(count / blockRows))
+    for (let block = 0; block < rows.length; block++) rows[block] = sequence.blocks[block]!.at + blockAt
+    return { rows, pageRows: blockRows }
+  }
+  const rows = kernels.arena.integers(count)
+  sequence.listRows(kind, count, rows, 0)
+  return { rows, pageRows: 0 }
 }
 
 /** Scores of rows that were never rounded: for comparison with unrounded arithmetic, not for speed. */
@@ -321,11 +340,8 @@ function listRows(
       if (compressed === null) continue
       const chosen = selection?.[token] ?? null
       const count = chosen?.length ?? Math.floor((position + 1) / compressed.ratio)
-      const pages = sequence.pages[compressed.listAt]!
-      for (let at = 0; at < count; at++) {
-        const row = chosen === null ? at : chosen[at]!
-        rows[out++] = pages[Math.floor(row / pageRows)]! + (row % pageRows) * rowBytes
-      }
+      if (chosen === null) out = sequence.listRows(compressed, count, rows, out)
+      else for (let at = 0; at < count; at++) rows[out++] = sequence.rowAddress(compressed, chosen[at]!)
     }
   }
   return { rows, ends }

@@ -22,6 +22,7 @@ import { EngineError } from '../errors.ts'
 import type { BlockState, Forward, ForwardPiece, ForwardSequence } from '../forward.ts'
 import { attend } from './attention.ts'
 import { mixExperts } from './experts.ts'
+import { BlockMemory } from './block-memory.ts'
 import { PageMemory } from './page-memory.ts'
 import type { Batch, Machine, Piece } from './pass.ts'
 import { placeWeights, type PlacedWeights } from './placed-weights.ts'
@@ -65,6 +66,7 @@ export class KernelForward implements Forward {
   readonly #weights: PlacedWeights
   readonly #layout: SequenceLayout
   readonly #memory: PageMemory
+  readonly #blocks: BlockMemory
 
   private constructor(
     model: Model,
@@ -80,6 +82,7 @@ export class KernelForward implements Forward {
     this.#weights = weights
     this.#layout = layout
     this.#memory = memory
+    this.#blocks = new BlockMemory(memory, layout.blockBytes)
     this.vocabularySize = config.vocabSize
     this.maximumPositions = config.maximumPositions
     this.endTokenId = config.eosTokenId
@@ -171,7 +174,7 @@ export class KernelForward implements Forward {
   }
 
   open(): ForwardSequence {
-    return new KernelSequence(this.#layout, this.#memory, this.#machine.bytes)
+    return new KernelSequence(this.#layout, this.#memory, this.#blocks, this.#machine.bytes)
   }
 
   close(sequence: ForwardSequence): void {
@@ -179,7 +182,15 @@ export class KernelForward implements Forward {
   }
 
   ownBytes(sequence: ForwardSequence): number {
-    return sequence instanceof KernelSequence ? sequence.bytes : 0
+    return sequence instanceof KernelSequence ? sequence.ownBytes : 0
+  }
+
+  get sharedBytes(): number {
+    return this.#blocks.sharedBytes
+  }
+
+  share(sequence: ForwardSequence, rows: Uint8Array): void {
+    if (sequence instanceof KernelSequence) sequence.share(rows)
   }
 
   advance(pieces: readonly ForwardPiece[]): (Float32Array | null)[] {
@@ -217,7 +228,7 @@ export class KernelForward implements Forward {
   }
 
   resume(rows: readonly Uint8Array[], tail: Uint8Array): ForwardSequence {
-    const sequence = new KernelSequence(this.#layout, this.#memory, this.#machine.bytes)
+    const sequence = this.open() as KernelSequence
     try {
       sequence.restore(rows, tail)
     } catch (error) {

@@ -6,6 +6,9 @@
  */
 import { EngineError } from '../errors.ts'
 
+/** Sizes are rounded up to this; blocks at the published shapes are multiples of it. */
+const grainBytes = 32
+
 export class PageMemory {
   readonly bytes: number
   readonly #start: number
@@ -33,7 +36,7 @@ export class PageMemory {
 
   /** Address of a piece. What it holds is whatever its last owner left. */
   take(bytes: number): number {
-    const size = Math.ceil(bytes / 64) * 64
+    const size = Math.ceil(bytes / grainBytes) * grainBytes
     const at = this.#free.get(size)?.pop() ?? this.#next
     if (at === this.#next) {
       if (at + size > this.#end) throw new EngineError('ENGINE_MEMORY')
@@ -44,7 +47,7 @@ export class PageMemory {
   }
 
   give(at: number, bytes: number): void {
-    const size = Math.ceil(bytes / 64) * 64
+    const size = Math.ceil(bytes / grainBytes) * grainBytes
     const list = this.#free.get(size)
     if (list === undefined) this.#free.set(size, [at])
     else list.push(at)

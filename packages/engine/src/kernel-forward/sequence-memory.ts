@@ -1,19 +1,18 @@
 /**
  * How one sequence lies in the kernels' memory, and how its state is cut into blocks.
  *
- *   fixed   per layer: window ring | open group | open group of the indexer
- *   pages   of 64 rows each, per layer: compressed rows, index rows
+ *   fixed    per layer: window ring | open group | open group of the indexer
+ *   blocks   of 128 tokens each, per layer: compressed rows | index rows, that these tokens complete
  *
  * A block's bytes are those of `ReferenceForward`: per layer in order, the rows that its tokens completed (`rows`);
  * the window and what is open at its end (`tail`), without the slots that will be overwritten before they are read.
+ * Blocks can be shared with other sequences (`BlockMemory`); the fixed part never is.
  */
 import { SequenceState, type ModelConfig, type NumericMode, type RowStorage } from '@portolan/model'
 import { EngineError } from '../errors.ts'
 import { blockTokens, type BlockState, type ForwardSequence } from '../forward.ts'
+import type { BlockMemory, HeldBlock } from './block-memory.ts'
 import type { PageMemory } from './page-memory.ts'
-
-/** Rows of a page, a multiple of the 16 that the indexer takes at once. */
-export const pageRows = 64
 
 /** Rows of one kind in one layer: pooled from groups of tokens and kept for good. */
 export interface RowKind {
@@ -28,8 +27,10 @@ export interface RowKind {
   readonly openAt: number
   readonly openNumbers: number
   readonly voidNumbers: number
-  /** Which of a sequence's page lists. */
-  readonly listAt: number
+  /** Where its rows begin within a block. */
+  readonly blockAt: number
+  /** Rows of every block; null where blocks have different numbers of them. */
+  readonly blockRows: number | null
 }
 
 export interface LayerLayout {
@@ -47,6 +48,8 @@ export interface SequenceLayout {
   readonly layers: readonly LayerLayout[]
   readonly kinds: readonly RowKind[]
   readonly fixedBytes: number
+  /** Rows of one block, of all kinds. */
+  readonly blockBytes: number
 }
 
 export function layoutOf(config: ModelConfig, storage: RowStorage, mode: NumericMode): SequenceLayout {
@@ -57,6 +60,7 @@ export function layoutOf(config: ModelConfig, storage: RowStorage, mode: Numeric
   const indexBytes = mode.indexVectors ? dim / 2 + dim / 32 : dim * 4
   const kinds: RowKind[] = []
   let fixedBytes = 0
+  let blockBytes = 0
   const place = (bytes: number): number => {
     const at = fixedBytes
     fixedBytes += Math.ceil(bytes / 64) * 64
@@ -80,9 +84,11 @@ export function layoutOf(config: ModelConfig, storage: RowStorage, mode: Numeric
         openAt: place(openNumbers * 4),
         openNumbers,
         voidNumbers: blockTokens % ratio === 0 ? own : 0,
-        listAt: kinds.length,
+        blockAt: blockBytes,
+        blockRows: blockTokens % ratio === 0 ? blockTokens / ratio : null,
       }
       kinds.push(kind)
+      blockBytes += Math.ceil((Math.ceil(blockTokens / ratio) * bytes) / 8) * 8
       return kind
     }
     const compressed = kindOf(false, headDim, rowBytes, isPacked)
@@ -94,26 +100,27 @@ export function layoutOf(config: ModelConfig, storage: RowStorage, mode: Numeric
     }
   })
   const name = `${new SequenceState(config, storage).layout} ${indexBytes}`
-  return { name, isPacked, rowBytes, windowTokens, layers, kinds, fixedBytes }
+  return { name, isPacked, rowBytes, windowTokens, layers, kinds, fixedBytes, blockBytes }
 }
 
 export class KernelSequence implements ForwardSequence {
   readonly layout: SequenceLayout
   /** Address of the fixed part; 0 once the memory was given back. */
   fixedAt: number
-  /** Addresses of pages by `listAt`. */
-  readonly pages: readonly number[][]
+  /** Rows by block; the last one may be in the making. */
+  readonly blocks: HeldBlock[] = []
   position = 0
   readonly #memory: PageMemory
+  readonly #blockMemory: BlockMemory
   readonly #memoryBytes: Uint8Array
 
-  /** A clean sequence. `bytes` is the whole memory in which `memory` lends. */
-  constructor(layout: SequenceLayout, memory: PageMemory, bytes: Uint8Array) {
+  /** A clean sequence. `bytes` is the whole memory in which the others lend. */
+  constructor(layout: SequenceLayout, memory: PageMemory, blockMemory: BlockMemory, bytes: Uint8Array) {
     this.layout = layout
     this.#memory = memory
+    this.#blockMemory = blockMemory
     this.#memoryBytes = bytes
     this.fixedAt = memory.take(layout.fixedBytes)
-    this.pages = layout.kinds.map(() => [])
     bytes.fill(0, this.fixedAt, this.fixedAt + layout.fixedBytes)
     for (const kind of layout.kinds) {
       const { ratio, overlaps, rowDims } = kind
@@ -129,27 +136,33 @@ export class KernelSequence implements ForwardSequence {
     return new Float32Array(this.#memoryBytes.buffer, this.fixedAt + openAt, openNumbers)
   }
 
-  rowAddress(kind: RowKind, row: number): number {
-    return this.pages[kind.listAt]![Math.floor(row / pageRows)]! + (row % pageRows) * kind.rowBytes
+  /** A row lies in the block that its last token belongs to. */
+  rowAddress({ ratio, rowBytes, blockAt }: RowKind, row: number): number {
+    const block = Math.floor(((row + 1) * ratio - 1) / blockTokens)
+    return this.blocks[block]!.at + blockAt + (row - firstRowOf(ratio, block)) * rowBytes
   }
 
-  /** Memory that it holds. */
-  get bytes(): number {
+  /** Addresses of the first `count` rows, into `out` from `at`; returns what follows them. */
+  listRows({ ratio, rowBytes, blockAt }: RowKind, count: number, out: Int32Array, at: number): number {
+    let next = at
+    for (let block = 0, row = 0; row < count; block++) {
+      const end = Math.min(count, firstRowOf(ratio, block + 1))
+      for (let address = this.blocks[block]!.at + blockAt; row < end; row++, address += rowBytes) out[next++] = address
+    }
+    return next
+  }
+
+  /** Memory that it shares with nobody. */
+  get ownBytes(): number {
     if (this.fixedAt === 0) return 0
-    return this.layout.kinds.reduce(
-      (sum, { rowBytes, listAt }) => sum + this.pages[listAt]!.length * pageRows * rowBytes,
-      this.layout.fixedBytes,
-    )
+    const { fixedBytes, blockBytes } = this.layout
+    return this.blocks.reduce((sum, { isShared }) => sum + (isShared ? 0 : blockBytes), fixedBytes)
   }
 
-  /** Takes the pages of every row that exists once `tokens` tokens are known. */
+  /** Takes the blocks of `tokens` tokens. */
   reserve(tokens: number): void {
     if (this.fixedAt === 0) throw new EngineError('ENGINE_FAILED', 'This sequence was given back.')
-    for (const { ratio, rowBytes, listAt } of this.layout.kinds) {
-      const pages = this.pages[listAt]!
-      const wanted = Math.ceil(Math.floor(tokens / ratio) / pageRows)
-      while (pages.length < wanted) pages.push(this.#memory.take(pageRows * rowBytes))
-    }
+    while (this.blocks.length * blockTokens < tokens) this.blocks.push(this.#blockMemory.take())
   }
 
   /** Gives the memory back; the sequence is of no use afterwards. */
@@ -157,64 +170,74 @@ export class KernelSequence implements ForwardSequence {
     if (this.fixedAt === 0) return
     this.#memory.give(this.fixedAt, this.layout.fixedBytes)
     this.fixedAt = 0
-    for (const { rowBytes, listAt } of this.layout.kinds) {
-      for (const page of this.pages[listAt]!.splice(0)) this.#memory.give(page, pageRows * rowBytes)
-    }
+    for (const block of this.blocks.splice(0)) this.#blockMemory.give(block)
   }
 
   capture(): BlockState {
     const end = this.position
     if (end === 0 || end % blockTokens !== 0) throw new RangeError(`No block ends at token ${end}.`)
-    const rows: Uint8Array[] = []
     const tail: Uint8Array[] = []
     for (const { windowAt, windowBytes, compressed, index } of this.layout.layers) {
       tail.push(this.#memoryBytes.subarray(this.fixedAt + windowAt, this.fixedAt + windowAt + windowBytes))
       for (const kind of [compressed, index]) {
         if (kind === null) continue
-        const [from, to] = rowsOfBlock(kind.ratio, end)
-        for (const [at, bytes] of this.#runs(kind, from, to)) rows.push(this.#memoryBytes.subarray(at, at + bytes))
         const openAt = this.fixedAt + kind.openAt
         tail.push(this.#memoryBytes.subarray(openAt + kind.voidNumbers * 4, openAt + kind.openNumbers * 4))
       }
     }
+    const rows = this.#rowsOf(end / blockTokens - 1)
     return { rows: Uint8Array.from(Buffer.concat(rows)), tail: Uint8Array.from(Buffer.concat(tail)) }
   }
 
-  /** Fills a clean sequence with blocks. */
+  /** The newest block is the one that `rows` holds: it is read with others, or by others from now on. */
+  share(rows: Uint8Array): void {
+    const at = this.position / blockTokens - 1
+    const own = this.blocks[at]!
+    const shared = own.isShared ? null : this.#blockMemory.join(rows)
+    if (shared === null) this.#blockMemory.publish(rows, own)
+    else {
+      this.blocks[at] = shared
+      this.#blockMemory.give(own)
+    }
+  }
+
+  /** Fills a clean sequence with blocks, those that others read already by reading them too. */
   restore(blocks: readonly Uint8Array[], tail: Uint8Array): void {
-    const position = blocks.length * blockTokens
-    this.reserve(position)
-    const readers = blocks.map((block) => new Reader(block))
-    const tailReader = new Reader(tail)
+    for (const [at, rows] of blocks.entries()) {
+      const shared = this.#blockMemory.join(rows)
+      this.blocks.push(shared ?? this.#blockMemory.take())
+      if (shared !== null) continue
+      const reader = new Reader(rows)
+      for (const part of this.#rowsOf(at)) part.set(reader.take(part.length))
+      reader.end()
+      this.#blockMemory.publish(rows, this.blocks[at]!)
+    }
+    const reader = new Reader(tail)
     for (const { windowAt, windowBytes, compressed, index } of this.layout.layers) {
-      this.#memoryBytes.set(tailReader.take(windowBytes), this.fixedAt + windowAt)
+      this.#memoryBytes.set(reader.take(windowBytes), this.fixedAt + windowAt)
       for (const kind of [compressed, index]) {
         if (kind === null) continue
-        for (const [at, reader] of readers.entries()) {
-          const [from, to] = rowsOfBlock(kind.ratio, (at + 1) * blockTokens)
-          for (const [place, bytes] of this.#runs(kind, from, to)) this.#memoryBytes.set(reader.take(bytes), place)
-        }
-        const kept = tailReader.take((kind.openNumbers - kind.voidNumbers) * 4)
+        const kept = reader.take((kind.openNumbers - kind.voidNumbers) * 4)
         this.#memoryBytes.set(kept, this.fixedAt + kind.openAt + kind.voidNumbers * 4)
       }
     }
-    for (const reader of [tailReader, ...readers]) reader.end()
-    this.position = position
+    reader.end()
+    this.position = blocks.length * blockTokens
   }
 
-  /** Where rows lie: address and length of each run within one page. */
-  *#runs(kind: RowKind, from: number, to: number): Iterable<readonly [at: number, bytes: number]> {
-    for (let row = from; row < to;) {
-      const taken = Math.min(pageRows - (row % pageRows), to - row)
-      yield [this.rowAddress(kind, row), taken * kind.rowBytes]
-      row += taken
-    }
+  /** The rows of one block, a part for each kind. */
+  #rowsOf(block: number): Uint8Array[] {
+    const { at } = this.blocks[block]!
+    return this.layout.kinds.map(({ ratio, rowBytes, blockAt }) => {
+      const rows = firstRowOf(ratio, block + 1) - firstRowOf(ratio, block)
+      return this.#memoryBytes.subarray(at + blockAt, at + blockAt + rows * rowBytes)
+    })
   }
 }
 
-/** Rows that the block ending at `end` completed. */
-function rowsOfBlock(ratio: number, end: number): readonly [from: number, to: number] {
-  return [Math.floor((end - blockTokens) / ratio), Math.floor(end / ratio)]
+/** The first row that is completed in a block, or after it where none is. */
+function firstRowOf(ratio: number, block: number): number {
+  return Math.floor((block * blockTokens) / ratio)
 }
 
 class Reader {

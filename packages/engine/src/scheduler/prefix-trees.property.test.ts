@@ -123,7 +123,7 @@ describe(`in ${trees} random trees of conversations`, () => {
     let preemptions = 0
     const room = fc.record({
       atOnce: fc.integer({ min: 1, max: 6 }),
-      shares: fc.boolean(),
+      shares: fc.constantFrom(null, 'in-cache' as const, 'in-forward' as const),
       maximumRunning: fc.integer({ min: 1, max: 4 }),
       sequenceBytes: fc.constantFrom(Infinity, 60, 30, 0),
       patienceTokens: fc.constantFrom(64, 300),

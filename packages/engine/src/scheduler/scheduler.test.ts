@@ -157,7 +157,7 @@ describe('the scheduler', () => {
   })
 
   it('shares the blocks of a prefix: eight answers over one prompt hold it once', () => {
-    const forward = new PretendForward({ shares: true })
+    const forward = new PretendForward({ shares: 'in-cache' })
     const { scheduler, cache } = room({ tokenBudget: 4096 }, forward)
     submit(scheduler, { promptIds: ids(1000), maximumOutputTokens: 0 })
     drain(scheduler)
@@ -180,7 +180,7 @@ describe('the scheduler', () => {
       drain(alone.scheduler)
       return outcome.tokens
     })
-    const forward = new PretendForward({ shares: true })
+    const forward = new PretendForward({ shares: 'in-cache' })
     const { scheduler, cache } = room({ maximumRunning: 1, patienceTokens: 300 }, forward)
     const progress: number[] = []
     let starts = 0
@@ -208,7 +208,7 @@ describe('the scheduler', () => {
   })
 
   it('puts jobs down when memory is short, lets one always run, and ends them all', () => {
-    const forward = new PretendForward({ shares: true })
+    const forward = new PretendForward({ shares: 'in-cache' })
     const { scheduler } = room({ sequenceBytes: 200 }, forward)
     const many = Array.from({ length: 6 }, (_, at) =>
       submit(scheduler, { promptIds: ids(900, at + 1), maximumOutputTokens: 300, tenant: `t${at}` }),
@@ -224,7 +224,7 @@ describe('the scheduler', () => {
   })
 
   it('puts jobs down, and fails none, when the forward pass itself has no more room; only who is alone too large fails', () => {
-    for (const shares of [false, true]) {
+    for (const shares of [null, 'in-cache', 'in-forward'] as const) {
       const forward = new PretendForward({ shares, roomTokens: 1000 })
       const { scheduler, cache } = room({}, forward)
       const again = room()

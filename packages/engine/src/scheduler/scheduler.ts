@@ -92,6 +92,8 @@ const retryAfterMs = { least: 1000, most: 60_000 } as const
 export class Scheduler {
   readonly #forward: Forward
   readonly #cache: PrefixCache
+  /** Sequences read shared blocks where the cache has them. */
+  readonly #readsInCache: boolean
   readonly #tokenBudget: number
   readonly #maximumRunning: number
   readonly #maximumQueued: number
@@ -122,6 +124,7 @@ export class Scheduler {
   constructor(forward: Forward, cache: PrefixCache, options: SchedulerOptions) {
     this.#forward = forward
     this.#cache = cache
+    this.#readsInCache = forward.share !== undefined && forward.sharedBytes === undefined
     this.#tokenBudget = options.tokenBudget ?? 160
     this.#maximumRunning = options.maximumRunning ?? 32
     this.#maximumQueued = options.maximumQueued ?? 256
@@ -268,7 +271,7 @@ export class Scheduler {
     const ids = before?.ids ?? [...job.promptIds]
     const sampler = before?.sampler ?? new Sampler(job.sampling, ids)
     const keys = before?.keys ?? new BlockKeys({ tenant, model: this.#forward.identity })
-    const holds = this.#forward.share !== undefined
+    const holds = this.#readsInCache
     const isReturn = before !== null
     const hit = this.#cache.find(keys.extend(ids), ids.length, { holds, isReturn })
     let sequence: ForwardSequence | null = null
@@ -311,7 +314,7 @@ export class Scheduler {
 
   #bytesInUse(): number {
     const own = this.#running.reduce((sum, { sequence }) => sum + (this.#forward.ownBytes?.(sequence) ?? 0), 0)
-    return own + this.#cache.heldBytes
+    return own + this.#cache.heldBytes + (this.#forward.sharedBytes ?? 0)
   }
 
   // ------------------------------------------------------------------------------------------- one pass
@@ -417,16 +420,20 @@ export class Scheduler {
     const at = position / blockTokens - 1
     const capture = (): BlockState => {
       const block = this.#forward.capture(sequence)
-      this.#blockBytes = Math.max(this.#blockBytes, block.rows.length + block.tail.length)
+      // Held blocks are held with their tails.
+      const bytes = block.rows.length + (this.#readsInCache ? block.tail.length : 0)
+      this.#blockBytes = Math.max(this.#blockBytes, bytes)
       return block
     }
-    if (this.#forward.share === undefined) {
-      if (!this.#cache.has(keys[at]!)) this.#cache.store(keys, at, capture())
+    if (this.#readsInCache) {
+      const block = this.#cache.hold(keys, at, capture)
+      running.heldBlocks++
+      this.#forward.share?.(sequence, block.rows)
       return
     }
-    const block = this.#cache.hold(keys, at, capture)
-    running.heldBlocks++
-    this.#forward.share(sequence, block.rows)
+    if (!this.#cache.has(keys[at]!)) this.#cache.store(keys, at, capture())
+    const kept = this.#cache.inMemory(keys[at]!)
+    if (kept !== null) this.#forward.share?.(sequence, kept.rows)
   }
 
   // ----------------------------------------------------------------------------------------------- ends
