@@ -12,7 +12,7 @@ export interface ModelConfig {
   readonly route: readonly { readonly upstream: string; readonly model: string | null }[]
   /** Null: as the upstream that answers has it. */
   readonly lossPolicy: LossPolicy | null
-  /** Path of a `tokenizer.json` for exact token counts; null: estimates. */
+  /** Path of a `tokenizer.json` for token counts and for answers that break off; null: estimates by length. */
   readonly tokenizer: string | null
 }
 

@@ -111,6 +111,7 @@ function requestLine(row: LedgerRow, trace: TraceContext | null): Record<string,
     outputTokens: usage.outputTokens,
     reasoningTokens: usage.reasoningTokens,
     usageSource: usage.source,
+    ...(usage.estimatedBy !== undefined && { estimatedBy: usage.estimatedBy }),
     currency: row.currency,
     // Nanos beyond 2^53 do not fit a JSON number.
     costNanos: row.costNanos === null ? null : String(row.costNanos),

@@ -1,13 +1,16 @@
 /**
  * Token counts of prompts: with the model's own tokenizer where the configuration names one, else an estimate.
  *
- * Tokenizer files are read once, on first use, and kept; a broken file is an error each time, not a silent
- * estimate, because a count that is 40 % low becomes a hard overflow later (litellm#37102).
+ * Tokenizer files are read once, in the background of a start or on first use, and kept; a broken file is an error
+ * each time it is asked to count, not a silent estimate, because a count that is 40 % low becomes a hard overflow
+ * later (litellm#37102). Settlement cannot wait or fail: it takes what is ready.
  */
+import { hash } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { Tokenizer } from '@huggingface/tokenizers'
 import type { CanonicalRequest, Part } from '@portolan/wire'
 import { GatewayError } from './errors.ts'
+import { TextEstimator } from './text-estimator.ts'
 
 export interface TokenCount {
   readonly tokens: number
@@ -28,28 +31,32 @@ const tokensPerCut = 6
 
 export class TokenCounters {
   readonly #loaded = new Map<string, Promise<Tokenizer>>()
+  readonly #ready = new Map<string, TextEstimator>()
+
+  /** Reads what is not read yet. @param unusable hears of each file that cannot be. */
+  prepare(paths: Iterable<string>, unusable: (path: string, error: Error) => void): void {
+    for (const path of new Set(paths)) this.#load(path).catch((error: Error) => unusable(path, error))
+  }
+
+  /** Null: not read yet, or not readable. */
+  ready(path: string): TextEstimator | null {
+    return this.#ready.get(path) ?? null
+  }
 
   /**
    * @param tokenizerPath a `tokenizer.json`; null: estimate.
    * @throws GatewayError when the file cannot be used.
    */
   async count(request: CanonicalRequest, tokenizerPath: string | null): Promise<TokenCount> {
-    const texts = promptTexts(request)
-    const images = request.items.reduce(
-      (sum, item) =>
-        sum + ('parts' in item ? (item.parts as readonly Part[]).filter((part) => part.type === 'image').length : 0),
-      0,
-    )
-    const framing =
-      request.items.length * tokensPerItem + request.tools.length * tokensPerTool + images * tokensPerImage
+    const { texts, images, framingTokens } = promptSize(request)
     if (tokenizerPath === null)
-      return { tokens: framing + texts.reduce((sum, text) => sum + estimate(text), 0), exact: false }
+      return { tokens: framingTokens + texts.reduce((sum, text) => sum + estimate(text), 0), exact: false }
     const tokenizer = await this.#load(tokenizerPath)
     const counted = texts.reduce(
       (sum, text) => sum + tokenizer.encode(text, { add_special_tokens: false }).ids.length,
       0,
     )
-    return { tokens: framing + counted, exact: images === 0 }
+    return { tokens: framingTokens + counted, exact: images === 0 }
   }
 
   /**
@@ -83,21 +90,42 @@ export class TokenCounters {
   #load(path: string): Promise<Tokenizer> {
     let loading = this.#loaded.get(path)
     if (!loading) {
-      loading = readTokenizer(path)
+      loading = this.#read(path)
       this.#loaded.set(path, loading)
       // A file that could not be read may be repaired while we run.
       loading.catch(() => this.#loaded.delete(path))
     }
     return loading
   }
+
+  async #read(path: string): Promise<Tokenizer> {
+    try {
+      const text = await readFile(path, 'utf8')
+      const tokenizer = new Tokenizer(JSON.parse(text), {})
+      // Some faults of a file show only when it is used.
+      tokenizer.encode('one', { add_special_tokens: false })
+      this.#ready.set(path, new TextEstimator(tokenizer, hash('sha256', text).slice(0, 12)))
+      return tokenizer
+    } catch (error) {
+      throw new GatewayError('GATEWAY_BAD_TOKENIZER', undefined, null, { cause: error })
+    }
+  }
 }
 
-async function readTokenizer(path: string): Promise<Tokenizer> {
-  try {
-    return new Tokenizer(JSON.parse(await readFile(path, 'utf8')), {})
-  } catch (error) {
-    throw new GatewayError('GATEWAY_BAD_TOKENIZER', undefined, null, { cause: error })
-  }
+/** What of a prompt is text, and about how many tokens a template makes of the rest. */
+export function promptSize(request: CanonicalRequest): {
+  readonly texts: readonly string[]
+  readonly images: number
+  readonly framingTokens: number
+} {
+  const images = request.items.reduce(
+    (sum, item) =>
+      sum + ('parts' in item ? (item.parts as readonly Part[]).filter((part) => part.type === 'image').length : 0),
+    0,
+  )
+  const framingTokens =
+    request.items.length * tokensPerItem + request.tools.length * tokensPerTool + images * tokensPerImage
+  return { texts: promptTexts(request), images, framingTokens }
 }
 
 /** Prose and code run at about four bytes a token, other scripts near one token a character. */

@@ -16,6 +16,8 @@ export type CacheConvention = 'cached-inside' | 'cached-outside' | 'unknown'
 export interface UsageRecord extends Usage {
   readonly source: UsageSource
   readonly convention: CacheConvention
+  /** Of estimates: by which tokenizer, or that they went by length. */
+  readonly estimatedBy?: string
 }
 
 /** Nothing is known: every count null. Such a request is unpriced, never free. */

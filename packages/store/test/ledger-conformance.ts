@@ -217,7 +217,7 @@ export function ledgerConformance(open: () => Ledger | Promise<Ledger>): void {
 
   it('corrects a row by an entry of its own: the row stays, sums move by the difference', async () => {
     const ledger = await open()
-    const row = sampleRow('r1', { usage: { ...sampleRow('').usage, source: 'estimated' } })
+    const row = sampleRow('r1', { usage: { ...sampleRow('').usage, source: 'estimated', estimatedBy: 'length' } })
     await ledger.append([row, sampleRow('r2')])
     const usage = { ...row.usage, outputTokens: 70, source: 'reported' } as const
     const after = { ...billingOf(row), usage, costNanos: 224_400n, tierNanos: { ...tiers, output: 138_600n } }

@@ -155,6 +155,7 @@ export const requestView = z.object({
   hitTokens: z.number().nullable(),
   outputTokens: z.number().nullable(),
   usageSource: z.string(),
+  estimatedBy: nullableText.describe('Of estimates: by which tokenizer, or that they went by length.'),
   cost: nullableText,
   currency: nullableText,
   priceVersion: nullableText,

@@ -125,6 +125,7 @@ export function rowToView(row: LedgerRow): z.infer<typeof schemas.requestView> {
     hitTokens: row.usage.hitTokens,
     outputTokens: row.usage.outputTokens,
     usageSource: row.usage.source,
+    estimatedBy: row.usage.estimatedBy ?? null,
     cost: row.costNanos === null ? null : amountText(row.costNanos, 'money'),
     currency: row.currency,
     priceVersion: row.priceVersion,

@@ -85,6 +85,7 @@ const rowColumns: readonly (readonly [string, (row: LedgerRow) => string | numbe
   ['output_tokens', (row) => row.usage.outputTokens],
   ['reasoning_tokens', (row) => row.usage.reasoningTokens],
   ['usage_source', (row) => row.usage.source],
+  ['estimated_by', (row) => row.usage.estimatedBy ?? null],
   ['currency', (row) => row.currency],
   ['cost', (row) => (row.costNanos === null ? null : decimalOf(row.costNanos))],
   ['price_version', (row) => row.priceVersion],

@@ -263,8 +263,9 @@ function spread(
         )
   return estimated.map((row, index) => {
     const [input, hit, written] = [inputs[index]!, hits[index]!, writes[index]!]
+    const { estimatedBy: _, ...counts } = row.usage
     const usage = {
-      ...row.usage,
+      ...counts,
       inputTokens: input,
       hitTokens: hit,
       writtenTokens: written,

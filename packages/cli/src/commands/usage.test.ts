@@ -238,7 +238,7 @@ describe('portolan usage reconcile', () => {
       requestId: `bill_${source}_${index}`,
       startedAtMs: Date.UTC(2026, 8, 5, index),
       modelServed: 'billed-model',
-      usage: { ...row(index).usage, source },
+      usage: { ...row(index).usage, source, ...(source === 'estimated' && { estimatedBy: 'length' }) },
     })
   const exact = [1, 2, 3].map((index) => billRow(index, 'reported'))
   const guessed = [4, 5].map((index) => billRow(index, 'estimated'))
@@ -269,9 +269,10 @@ describe('portolan usage reconcile', () => {
     const again = openSqliteStore({ directory: data })
     const first = again.ledger.corrections('bill_estimated_4')[0]
     assert.deepEqual(
-      [first?.actor, first?.before.usage.source, first?.after.usage.source],
-      ['ana', 'estimated', 'reported'],
+      [first?.actor, first?.before.usage.source, first?.before.usage.estimatedBy, first?.after.usage.source],
+      ['ana', 'estimated', 'length', 'reported'],
     )
+    assert.equal(first?.after.usage.estimatedBy, undefined)
     assert.deepEqual(again.ledger.corrections('bill_reported_1'), [])
     const [line] = again.ledger.usage({ groupBy: ['model'], model: 'billed-model' })
     assert.deepEqual(

@@ -111,7 +111,10 @@ const model = z.strictObject({
     .enum(['warn', 'strict', 'silent'])
     .optional()
     .describe('What to do when a translation must drop something: report it (default), refuse, or say nothing.'),
-  tokenizer: z.string().optional().describe('Path of a tokenizer.json, for exact token counts.'),
+  tokenizer: z
+    .string()
+    .optional()
+    .describe('Path of a tokenizer.json, for exact token counts and for what an answer used that broke off.'),
 })
 
 export const configSchema = z

@@ -1,9 +1,11 @@
 /**
  * What the meter learns from an answer while it passes: clocks, counts, usage, and how it ended.
  *
- * Fed with the canonical events of every answer, translated or not. Keeps sums; text only where it must be recalled later.
+ * Fed with the canonical events of every answer, translated or not. Keeps sums; text only where it must be recalled
+ * later, or may have to be counted.
  */
 import { noUsage, type CanonicalEvent, type ErrorKind, type Usage } from '@portolan/wire'
+import type { GeneratedText } from './generated-text.ts'
 import type { RecallCapture } from './recall.ts'
 import type { AnswerCapture } from './recording-port.ts'
 
@@ -20,6 +22,8 @@ export class Observer {
   upstreamId: string | null = null
   /** UTF-16 units of what was generated, for estimates when no usage arrives. */
   generatedChars = 0
+  /** Set where the model's own tokenizer can count what was generated. */
+  generated: GeneratedText | null = null
   toolCalls = 0
   /** True once anything that a client could show has been seen. */
   meaningful = false
@@ -45,6 +49,11 @@ export class Observer {
   /** A new attempt begins: an earlier one said nothing that the caller saw, so nothing of it may count. */
   restart(): void {
     this.capture?.restart()
+    this.generated?.clear()
+    this.generatedChars = 0
+    this.toolCalls = 0
+    this.firstReasoningMs = null
+    this.firstTextMs = null
     this.usage = noUsage
     this.usageReported = false
     this.servedModel = null
@@ -65,23 +74,23 @@ export class Observer {
         break
       case 'text-delta':
         this.meaningful = true
-        this.generatedChars += event.text.length
+        this.#generate(event.key, event.text, false)
         this.firstTextMs ??= this.#elapsed()
         break
       case 'reasoning-delta':
         this.meaningful = true
-        this.generatedChars += event.text.length
+        this.#generate(event.key, event.text, true)
         this.firstReasoningMs ??= this.#elapsed()
         break
       case 'tool-call-start':
         this.meaningful = true
         this.toolCalls++
-        this.generatedChars += event.name.length
+        this.#generate(event.key, event.name, false)
         // A tool call is visible work: the client can act on it.
         this.firstTextMs ??= this.#elapsed()
         break
       case 'tool-call-delta':
-        this.generatedChars += event.argumentsDelta.length
+        this.#generate(event.key, event.argumentsDelta, false)
         break
       case 'foreign':
       case 'text-start':
@@ -102,6 +111,11 @@ export class Observer {
       default:
         break
     }
+  }
+
+  #generate(key: number, text: string, reasoning: boolean): void {
+    this.generatedChars += text.length
+    this.generated?.add(key, text, reasoning)
   }
 
   #take(usage: Usage): void {

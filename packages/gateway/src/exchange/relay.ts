@@ -320,9 +320,11 @@ export class Relay implements HttpSink {
   /** Same protocol, whole answer: only the meter reads it. */
   #readSameAnswer(body: unknown, text: string): void {
     this.#observer.capture?.keepBody(this.#plan.far.protocol, text)
-    if (this.#observer.recalls && worthRecalling.test(text)) this.#recall(body, text)
     const { id, model, usage } = (body ?? {}) as Record<string, unknown>
     const read = this.#plan.far.readUsage(usage)
+    // Usage that nobody reported is counted from what was said.
+    const counts = this.#observer.generated !== null && (read?.outputTokens ?? null) === null
+    if (counts || (this.#observer.recalls && worthRecalling.test(text))) this.#readWhole(body, text)
     this.#observer.observe({
       type: 'response-start',
       id: typeof id === 'string' ? id : '',
@@ -334,12 +336,12 @@ export class Relay implements HttpSink {
     this.#observer.generatedChars = this.#collectedBytes
   }
 
-  /** An answer whose tool calls a Chat caller may send back without their reasoning. */
-  #recall(body: unknown, text: string): void {
+  /** An answer that has to be counted, or whose tool calls a Chat caller may send back without their reasoning. */
+  #readWhole(body: unknown, text: string): void {
     try {
       for (const event of disassemble(this.#plan.far.toCanonicalResponse(body, text))) this.#observer.observe(event)
     } catch {
-      // Not readable as one answer (several choices): forwarded all the same, nothing is remembered.
+      // Not readable as one answer: forwarded all the same, nothing is remembered or counted.
     }
   }
 

@@ -17,6 +17,7 @@ import type { GatewayParts } from '../gateway.ts'
 import type { PrefixReading } from '../prefix/prefix-meter.ts'
 import type { RouteTarget } from '../route.ts'
 import type { TraceContext } from '../telemetry-port.ts'
+import { estimateUsage } from './estimate.ts'
 import type { ExchangeStart } from './exchange.ts'
 import type { Inbound } from './inbound.ts'
 import type { Observer } from './observer.ts'
@@ -52,7 +53,7 @@ export function ledgerRow(
   end: RowEnd,
 ): LedgerRow {
   const { target, outbound, inbound } = facts
-  const usage = settledUsage(facts, observer, end)
+  const usage = settledUsage(parts, facts, observer, end)
   const cost =
     target === null || outbound === null
       ? costOf(usage, zeroPrice('not-sent', parts.config.currency))
@@ -107,9 +108,9 @@ function tagHeader(inbound: Inbound | null): string | undefined {
  * What the request used. Reported counts stand as they are. A stream that was cut or left before its report is
  * estimated from what passed by (law 6), and says so; a request that generated nothing used nothing we know of.
  */
-function settledUsage(facts: RowFacts, observer: Observer, end: RowEnd): UsageRecord {
-  const { outbound } = facts
-  if (outbound === null) return nothingSent
+function settledUsage(parts: GatewayParts, facts: RowFacts, observer: Observer, end: RowEnd): UsageRecord {
+  const { inbound, outbound } = facts
+  if (inbound === null || outbound === null) return nothingSent
   const convention = !outbound?.address
     ? 'unknown'
     : outbound.address.countsCachedInInput
@@ -119,7 +120,8 @@ function settledUsage(facts: RowFacts, observer: Observer, end: RowEnd): UsageRe
     return { ...observer.usage, source: 'reported', convention }
   if (!observer.meaningful)
     return observer.usageReported ? { ...observer.usage, source: 'reported', convention } : unknownUsage
-  const inputTokens = observer.usage.inputTokens ?? estimateTokens(outbound.body.length)
+  const estimate = estimateUsage(parts, inbound, outbound.body.length, observer)
+  const inputTokens = observer.usage.inputTokens ?? estimate.inputTokens
   return {
     ...observer.usage,
     inputTokens,
@@ -129,8 +131,10 @@ function settledUsage(facts: RowFacts, observer: Observer, end: RowEnd): UsageRe
       observer.usage.missTokens ?? inputTokens - (observer.usage.hitTokens ?? 0) - (observer.usage.writtenTokens ?? 0),
     writtenTokens: observer.usage.writtenTokens ?? 0,
     written1hTokens: observer.usage.written1hTokens ?? 0,
-    outputTokens: Math.max(estimateTokens(observer.generatedChars), observer.usage.outputTokens ?? 0),
+    outputTokens: Math.max(estimate.outputTokens, observer.usage.outputTokens ?? 0),
+    reasoningTokens: observer.usage.reasoningTokens ?? estimate.reasoningTokens,
     source: 'estimated',
+    estimatedBy: estimate.by,
     convention,
   }
 }
@@ -146,11 +150,6 @@ const nothingSent: UsageRecord = {
   outputTokens: 0,
   reasoningTokens: 0,
   source: 'counted',
-}
-
-/** Bytes or UTF-16 units per token over mixed prose, code and JSON: 3.6 in our samples; rounded up, never zero. */
-function estimateTokens(length: number): number {
-  return length === 0 ? 0 : Math.max(1, Math.ceil(length / 3.6))
 }
 
 /** A report beyond every model's window would empty a budget by itself: no bill is made from it. */

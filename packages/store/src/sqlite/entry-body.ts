@@ -68,6 +68,8 @@ export function rowBody(row: LedgerRow): string {
     whole(row.attempts) ?? 0,
     row.tags,
   ]
+  // Behind the rest, and only where there is something to say: other rows are what they were.
+  if (usage.estimatedBy !== undefined) members.push(cut(usage.estimatedBy, 128))
   try {
     const body = JSON.stringify(members)
     // Nearly every row: too short for either of its free parts to be too long.
@@ -82,6 +84,7 @@ export function rowBody(row: LedgerRow): string {
 
 const rawAt = 26
 const tagsAt = 48
+const estimatedByAt = 49
 
 /** 128 bits: enough that nobody finds another text with it, short enough to stand on every row. */
 export function digestOf(body: string): string {
@@ -109,7 +112,7 @@ export function readRowBody(body: string): LedgerRow {
     status: oneOf(requestStatuses, at(14)) ?? 'error',
     httpStatus: number(at(15)),
     errorCode: text(at(16)),
-    ...readBilling(members.slice(17, 36)),
+    ...readBilling([...members.slice(17, 36), at(estimatedByAt)]),
     startedAtMs: number(at(36)) ?? 0,
     firstByteMs: number(at(37)),
     firstReasoningMs: number(at(38)),
@@ -152,7 +155,7 @@ export function readCorrectionBody(body: string): Correction {
   return { ...input, before: readBilling(before as unknown[]), after: readBilling(after as unknown[]) }
 }
 
-/** In the order of a row's members 17 to 35. */
+/** In the order of a row's members 17 to 35, and then its last. */
 function billingMembers({ usage, currency, costNanos, tierNanos, priceVersion, unpricedReason }: Billing): unknown[] {
   return [
     usage.source,
@@ -170,6 +173,7 @@ function billingMembers({ usage, currency, costNanos, tierNanos, priceVersion, u
     ...costTiers.map((tier) => amount(tierNanos?.[tier])),
     cut(priceVersion, 256),
     cut(unpricedReason, 512),
+    ...(usage.estimatedBy === undefined ? [] : [cut(usage.estimatedBy, 128)]),
   ]
 }
 
@@ -187,6 +191,7 @@ function readBilling(members: readonly unknown[]): Billing {
     raw: raw ?? null,
     source: oneOf(['reported', 'counted', 'estimated', 'none'], source) ?? 'none',
     convention: oneOf(['cached-inside', 'cached-outside', 'unknown'], convention) ?? 'unknown',
+    ...(typeof members[19] === 'string' && { estimatedBy: members[19] }),
   }
   const tier = (name: CostTier): bigint | null => tiers[costTiers.indexOf(name)] ?? null
   return {
