@@ -42,7 +42,7 @@ export interface Dialect {
   readonly documents: boolean
   /** Images inside tool results; otherwise they move to the next user turn. */
   readonly imagesInToolResults: boolean
-  /** `native`: schema enforced; `instruct`: JSON object mode plus the schema as instruction; `none`. */
+  /** `native`: schema enforced; `instruct`: JSON object mode plus the schema in words; `none`: not even the words. */
   readonly jsonSchema: 'native' | 'instruct' | 'none'
   readonly jsonObject: boolean
   readonly customTools: boolean

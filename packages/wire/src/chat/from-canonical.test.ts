@@ -398,7 +398,7 @@ describe('settings for a Chat upstream', () => {
     }
     const sent = body({ outputFormat })
     assert.deepEqual(sent['response_format'], { type: 'json_object' })
-    assert.match(JSON.stringify(sent['messages']), /JSON schema.*object/)
+    assert.match(JSON.stringify(sent['messages']), /JSON Schema.*object/)
     assert.deepEqual(body({ outputFormat }, fullDialect)['response_format'], {
       type: 'json_schema',
       json_schema: { name: 'output', schema: { type: 'object' }, strict: true },
@@ -408,6 +408,7 @@ describe('settings for a Chat upstream', () => {
       () => body({ outputFormat: { ...outputFormat, strict: true } }, none),
       refuses('output_config.format'),
     )
+    assert.equal(body({ outputFormat }, none)['response_format'], undefined)
   })
 
   it('refuses several answers and state that another vendor keeps', () => {

@@ -10,6 +10,7 @@ import type { CanonicalRequest, Effort, Thinking } from '../canonical/request.ts
 import { callerField } from '../history/caller-path.ts'
 import { settleForeignFields } from '../history/foreign-fields.ts'
 import { ToolNames } from '../history/tool-names.ts'
+import { outputRule } from '../translation/output-rule.ts'
 import { writeMessages } from './write-messages.ts'
 import { writeTools } from './write-tools.ts'
 
@@ -30,7 +31,7 @@ export function chatFromCanonical(request: CanonicalRequest, context: WriteConte
     )
   const names = new ToolNames(request, { rule: dialect.toolName, namespaces: false, customTools: dialect.customTools })
   const tools = writeTools(request, names, context)
-  const instruction = outputInstruction(request, context)
+  const instruction = outputRule(request, context)
   const { messages, continued, marked } = writeMessages(request, names, instruction, context)
 
   const body: Body = { model: context.model, messages }
@@ -140,25 +141,6 @@ function effortWord(thinking: Thinking, request: CanonicalRequest, context: Writ
 
 // ----------------------------------------------------------------------------------------- output format
 
-/** The schema in words, for upstreams that cannot enforce it; null when nothing has to be said. */
-function outputInstruction(request: CanonicalRequest, context: WriteContext): string | null {
-  const { dialect, report } = context
-  const format = request.outputFormat
-  if (format.type === 'text') return null
-  const field = callerField(request.from, 'outputFormat')
-  if (format.type === 'json-object') {
-    if (dialect.jsonObject) return null
-    report.emulated(field)
-    return 'Answer with one JSON object and nothing else.'
-  }
-  if (dialect.jsonSchema === 'native') return null
-  if (dialect.jsonSchema === 'none' && format.strict === true)
-    report.refused(field, 'The upstream of this model cannot enforce a JSON schema, and the request asks for `strict`.')
-  report.instructed(field)
-  const purpose = format.description === null ? '' : ` (${format.description})`
-  return `Answer with one JSON object${purpose} and nothing else. It must match this JSON schema:\n${JSON.stringify(format.schema)}`
-}
-
 function writeOutputFormat(body: Body, request: CanonicalRequest, { dialect }: WriteContext): void {
   const format = request.outputFormat
   if (format.type === 'json-schema' && dialect.jsonSchema === 'native')
@@ -173,7 +155,11 @@ function writeOutputFormat(body: Body, request: CanonicalRequest, { dialect }: W
         ...(format.strict === null && request.from !== 'messages' ? {} : { strict: format.strict ?? true }),
       },
     }
-  else if (format.type !== 'text' && dialect.jsonObject) body['response_format'] = { type: 'json_object' }
+  else if (
+    dialect.jsonObject &&
+    (format.type === 'json-object' || (format.type === 'json-schema' && dialect.jsonSchema === 'instruct'))
+  )
+    body['response_format'] = { type: 'json_object' }
 }
 
 // ---------------------------------------------------------------------------------------- other settings

@@ -12,6 +12,7 @@ import { callerField } from '../history/caller-path.ts'
 import { functionForClientTool } from '../history/client-tools.ts'
 import { settleForeignFields } from '../history/foreign-fields.ts'
 import { dedupeTools, ToolNames } from '../history/tool-names.ts'
+import { outputRule } from '../translation/output-rule.ts'
 import { CacheMarks, writeCacheMark } from './cache-marks.ts'
 import { isObject, stringOr } from './types.ts'
 import { writeHistory, type OutMessage } from './write-history.ts'
@@ -340,22 +341,9 @@ function addOutputInstruction(
   context: WriteContext,
   system: Record<string, unknown>[],
 ): void {
-  const { dialect, report } = context
-  const format = request.outputFormat
-  const field = callerField(request.from, 'outputFormat')
-  if (format.type === 'text' || (format.type === 'json-schema' && dialect.jsonSchema === 'native')) return
-  if (format.type === 'json-schema' && dialect.jsonSchema === 'none') {
-    if (format.strict === true)
-      report.refused(field, 'The upstream of this model cannot promise output that follows a JSON schema.')
-    report.dropped(field)
-    return
-  }
-  if (format.type === 'json-schema') report.instructed(field)
-  else report.emulated(field)
-  const rule = 'Answer with one JSON object and nothing else: no prose, no code fence.'
-  const schema =
-    format.type === 'json-schema' ? `\nThe object follows this JSON Schema:\n${JSON.stringify(format.schema)}` : ''
-  system.push({ type: 'text', text: rule + schema })
+  // The protocol has no JSON mode without a schema.
+  const rule = outputRule(request, { ...context, dialect: { ...context.dialect, jsonObject: false } })
+  if (rule !== null) system.push({ type: 'text', text: rule })
 }
 
 function writeSampling(request: CanonicalRequest, context: WriteContext, isThinking: boolean): Record<string, unknown> {

@@ -11,6 +11,7 @@ import { callerField } from '../history/caller-path.ts'
 import { functionForClientTool } from '../history/client-tools.ts'
 import { refuseStoredState, settleForeignFields } from '../history/foreign-fields.ts'
 import { dedupeTools, ToolNames } from '../history/tool-names.ts'
+import { outputRule } from '../translation/output-rule.ts'
 import { isObject } from './read-field.ts'
 import { writeFormat } from './response-object.ts'
 import { groupByNamespace, writeClientTool, writeToolChoice } from './tools.ts'
@@ -305,24 +306,14 @@ function writeOutputFormat(
   context: WriteContext,
   instructions: string | null,
 ): { readonly wire: Body | null; readonly instructions: string | null } {
-  const { dialect, report } = context
+  const { dialect } = context
   const format = request.outputFormat
-  const field = callerField(request.from, 'outputFormat')
-  const plain = { wire: null, instructions }
-  if (format.type === 'text') return plain
-  if (format.type === 'json-object') {
-    if (dialect.jsonObject) return { wire: { type: 'json_object' }, instructions }
-    report.dropped(field)
-    return plain
-  }
-  if (dialect.jsonSchema === 'native') return { wire: writeFormat(format), instructions }
-  if (format.strict === true || dialect.jsonSchema === 'none')
-    return report.refused(field, 'The upstream of this model cannot be held to a JSON schema.')
-  report.instructed(field)
-  const rule = `Answer with one JSON object that matches this JSON schema, and nothing else:\n${JSON.stringify(format.schema)}`
+  const rule = outputRule(request, context)
+  const isNative = format.type === 'json-schema' && dialect.jsonSchema === 'native'
+  const wantsJson = format.type === 'json-object' || (format.type === 'json-schema' && rule !== null)
   return {
-    wire: dialect.jsonObject ? { type: 'json_object' } : null,
-    instructions: instructions === null ? rule : `${instructions}\n\n${rule}`,
+    wire: isNative ? writeFormat(format) : wantsJson && dialect.jsonObject ? { type: 'json_object' } : null,
+    instructions: rule === null ? instructions : instructions === null ? rule : `${instructions}\n\n${rule}`,
   }
 }
 

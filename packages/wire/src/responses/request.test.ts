@@ -482,7 +482,7 @@ describe('a request to a Responses upstream', () => {
       [{ max_output_tokens: 0 }, openModel, 'max_output_tokens'],
       [
         { text: { format: { type: 'json_schema', name: 'n', schema: {}, strict: true } } },
-        { ...openModel, jsonSchema: 'instruct' },
+        { ...openModel, jsonSchema: 'none' },
         'text.format',
       ],
     ]
