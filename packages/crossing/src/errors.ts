@@ -50,6 +50,11 @@ export const crossingErrors = {
     summary: 'The plan file does not hold what it must, or is not the plan that was frozen.',
     remedy: 'Correct the line and column named in the message; `portolan plan verify` checks the whole file.',
   },
+  CROSSING_BAD_LABELS: {
+    kind: 'invalid-request',
+    summary: 'A sheet of labels is not one, was made for another plan, or has a row that cannot be read.',
+    remedy: 'Correct the row named in the message; `portolan report label` writes a new sheet.',
+  },
   CROSSING_BAD_IMPORT: {
     kind: 'invalid-request',
     summary: 'A file to be imported is not what its format says, or holds nothing that could be recorded.',

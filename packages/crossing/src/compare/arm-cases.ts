@@ -2,10 +2,11 @@
  * Attempts sorted by arm and case, and the cases that the plan left out before anybody looked.
  *
  * Replicates are averaged within their case first; a replicate that could not be scored is treated as the policy says.
- * An exclusion rule is `case:ID`, `session:ID` or `tag:NAME`; any other rule excludes nothing and is reported as such.
+ * A rule of exclusion that cannot be read excludes nothing and is reported as such.
  *
  * Attempts come one at a time and their words are let go: what is kept of one is its figures (`attempt-columns.ts`).
  */
+import { excludes, isReadable, plannedCases } from '../plan/index.ts'
 import type { Attempt, Case, Dataset, Plan } from '../records/index.ts'
 import type { MissingPolicy } from '../scoring/index.ts'
 import { AttemptColumns, type CountedAttempt, type CountedTurn } from './attempt-columns.ts'
@@ -19,30 +20,31 @@ export interface ExcludedCase {
 }
 
 export interface CountedCases {
+  /** What quality is judged by: steps, or whole sessions where the plan asks for nothing else. */
   readonly cases: readonly Case[]
+  /** Whole sessions; empty where the plan asks for steps only. */
+  readonly sessions: readonly Case[]
   readonly excluded: readonly ExcludedCase[]
   /** Rules of the plan that this program cannot read; they excluded nothing. */
   readonly unreadRules: readonly string[]
 }
 
-export function countedCases(plan: Plan, dataset: Dataset): CountedCases {
+/** @param erased sessions whose subject was erased: nothing of them is left to count */
+export function countedCases(plan: Plan, dataset: Dataset, erased: ReadonlySet<string> = new Set()): CountedCases {
   const excluded: ExcludedCase[] = []
-  const readable = plan.exclusions.filter(({ rule }) => /^(case|session|tag):./.test(rule))
-  const cases = dataset.cases.filter((test) => {
-    const hit = readable.find(({ rule }) => excludes(rule, test))
+  const readable = plan.exclusions.filter(isReadable)
+  const counts = (test: Case): boolean => {
+    const hit = erased.has(test.sessionId)
+      ? { rule: 'erased', reason: 'The data of its subject were erased.' }
+      : readable.find((exclusion) => excludes(exclusion, test))
     if (hit) excluded.push({ caseId: test.id, rule: hit.rule, reason: hit.reason })
     return hit === undefined
-  })
+  }
+  const planned = plannedCases(plan.replay.mode, dataset)
+  const cases = planned.primary.filter(counts)
+  const sessions = planned.sessions === planned.primary ? cases : planned.sessions.filter(counts)
   const unreadRules = plan.exclusions.filter((one) => !readable.includes(one)).map(({ rule }) => rule)
-  return { cases, excluded, unreadRules }
-}
-
-function excludes(rule: string, test: Case): boolean {
-  const colon = rule.indexOf(':')
-  const value = rule.slice(colon + 1)
-  if (rule.startsWith('case:')) return test.id === value
-  if (rule.startsWith('session:')) return test.sessionId === value
-  return test.tags.includes(value)
+  return { cases, sessions, excluded, unreadRules }
 }
 
 /** By arm and case; replicates in order. Attempts at cases that do not count are not in it. */

@@ -20,6 +20,7 @@ import {
   type Metric,
   type Plan,
 } from '../records/index.ts'
+import { allCases } from '../plan/index.ts'
 import { criticalFailures, type MissingPolicy } from '../scoring/index.ts'
 import {
   agreementAgainstFloor,
@@ -33,6 +34,16 @@ import {
 } from '../statistics/index.ts'
 import { ArmCases, countedCases, meanClockMs, meanCostNanos, passShare, scorerShare } from './arm-cases.ts'
 import type { CountedAttempt, CountedCases } from './arm-cases.ts'
+import type { JudgePanel } from './judge-panels.ts'
+import {
+  isSessionRatio,
+  paired,
+  sessionPairs,
+  sessionRatio,
+  sessionRatios,
+  type SessionRatio,
+  type SessionScene,
+} from './session-measures.ts'
 
 /** Name of the incumbent asked again, as runs and attempts carry it. */
 export const floorArm = 'aa'
@@ -74,16 +85,31 @@ export interface RunComparison {
   readonly arms: ArmCases
 }
 
+/** What is known beside the attempts. */
+export interface ComparisonExtras {
+  /** What a judge said, by candidate. */
+  readonly judge?: readonly JudgePanel[]
+  /** Sessions whose subject was erased. */
+  readonly erased?: ReadonlySet<string>
+}
+
 interface Scene {
   readonly plan: Plan
   readonly counted: CountedCases
   readonly arms: ArmCases
+  readonly judge: readonly JudgePanel[]
 }
 
 /** @param attempts gone through once; none is kept */
-export function compareRuns(plan: Plan, dataset: Dataset, attempts: Iterable<Attempt>): RunComparison {
-  const counted = countedCases(plan, dataset)
-  const scene: Scene = { plan, counted, arms: new ArmCases(attempts, counted.cases) }
+export function compareRuns(
+  plan: Plan,
+  dataset: Dataset,
+  attempts: Iterable<Attempt>,
+  { judge = [], erased = new Set() }: ComparisonExtras = {},
+): RunComparison {
+  const counted = countedCases(plan, dataset, erased)
+  const asked = allCases({ primary: counted.cases, sessions: counted.sessions })
+  const scene: Scene = { plan, counted, judge, arms: new ArmCases(attempts, asked) }
   const alphas = stepDown(scene)
   const comparisons: Comparison[] = []
   const notKnown: NotKnown[] = []
@@ -100,7 +126,13 @@ export function compareRuns(plan: Plan, dataset: Dataset, attempts: Iterable<Att
       }
       comparisons.push(found.comparison)
       const { decision } = found.comparison
-      if (metric.gate && decision !== 'shown-only') gates.push({ metric: metric.name, decision, reason: found.reason })
+      // A gate whose measure may only be shown is a gate that nothing has passed.
+      if (metric.gate)
+        gates.push({
+          metric: metric.name,
+          decision: decision === 'shown-only' ? 'not-shown' : decision,
+          reason: found.reason,
+        })
     }
     for (const found of shownAlways(scene, candidate))
       if ('why' in found) notKnown.push({ candidate, ...found })
@@ -204,8 +236,13 @@ function metricComparison(
 ): Found | { readonly why: string } {
   if (metric.kind === 'count') return countOf(scene, candidate, metric)
   if (metric.kind === 'ratio') return ratioOf(scene, candidate, metric)
+  if (metric.name === 'judge') return judgeOf(scene, candidate)
   const pairs =
-    metric.name === 'quality' ? pairsOf(scene, candidate, 'left-out') : scorerPairs(scene, candidate, metric.name)
+    metric.name === 'quality'
+      ? pairsOf(scene, candidate, 'left-out')
+      : metric.name === 'session-success'
+        ? sessionPairs(sessionScene(scene), candidate)
+        : scorerPairs(scene, candidate, metric.name)
   if (pairs.length === 0)
     return {
       why: `No case has a scored answer of both ${candidate} and ${scene.plan.incumbent.name} for ${metric.name}.`,
@@ -213,14 +250,39 @@ function metricComparison(
   return differenceOf(scene, candidate, metric, pairs, scene.plan.alpha, { level })
 }
 
-/** Stands for 0, "not worse at all": the test divides by what a margin leaves open. */
-const smallestMargin = 1e-9
-
-/** The difference that the report is about; a plan without one is read with a margin of 0. */
+/** The difference that the report is about; a plan without one is read with a margin of 0: better, or not shown. */
 function qualityMetric({ metrics }: Plan): Metric {
   const found = metrics.find(({ name, kind }) => name === 'quality' && kind === 'difference')
-  const { name, kind, margin, gate } = found ?? { name: 'quality', kind: 'difference', margin: 0, gate: false }
-  return { name, kind, gate, margin: Math.max(margin, smallestMargin) }
+  return found ?? { name: 'quality', kind: 'difference', margin: 0, gate: false }
+}
+
+function sessionScene({ plan, counted, arms }: Scene): SessionScene {
+  return { plan, arms, sessions: counted.sessions }
+}
+
+/** An uncalibrated judge is shown and decides nothing, and a gate that asks for it stays shut. */
+function judgeOf({ plan, judge }: Scene, candidate: string): Found | { readonly why: string } {
+  const found = judge.find((panel) => panel.candidate === candidate)
+  if (!found) return { why: `No answer of ${candidate} was judged.` }
+  const { winRate, interval, cases, sessions, margin, decision, calibrated, problems } = found.panel
+  const where = `${(100 * winRate).toFixed(1)} %, interval ${(100 * interval.lower).toFixed(1)} to ${(100 * interval.upper).toFixed(1)} %`
+  return {
+    comparison: comparisonOf(plan, candidate, 'judge', {
+      method: 'pairwise-win-rate',
+      estimate: winRate,
+      lower: interval.lower,
+      upper: interval.upper,
+      margin,
+      cases,
+      sessions,
+      designEffect: null,
+      pValue: null,
+      decision,
+    }),
+    reason: calibrated
+      ? `the judge's win rate is ${where}; the plan asks for more than ${(100 * (0.5 - margin)).toFixed(1)} %.`
+      : `The judge is not calibrated (${problems.join('; ')}), so its win rate of ${where} is information only.`,
+  }
 }
 
 function pairsOf(
@@ -236,21 +298,12 @@ function pairsOf(
 }
 
 function scorerPairs({ plan, counted, arms }: Scene, candidate: string, scorer: string): PairedCase[] {
-  return paired(counted.cases, (test) => [
+  // What only a session is asked stands with the sessions.
+  const cases = scorer.startsWith('session-') ? counted.sessions : counted.cases
+  return paired(cases, (test) => [
     scorerShare(arms.of(candidate, test.id), scorer),
     scorerShare(arms.of(plan.incumbent.name, test.id), scorer),
   ])
-}
-
-function paired(
-  cases: readonly Case[],
-  read: (test: Case) => readonly [candidate: number | null, incumbent: number | null],
-): PairedMeasure[] {
-  return cases.flatMap((test) => {
-    const [candidate, incumbent] = read(test)
-    if (candidate === null || incumbent === null) return []
-    return [{ session: test.sessionId, candidate, incumbent, weight: test.weight }]
-  })
 }
 
 function differenceOf(
@@ -261,7 +314,7 @@ function differenceOf(
   alpha: number,
   { level = alpha, suffix = null }: { readonly level?: number; readonly suffix?: string | null },
 ): Found {
-  const margin = Math.max(metric.margin, smallestMargin)
+  const { margin } = metric
   const read = comparePairs(pairs, { margin, alpha })
   // At Holm's own level, which is at most alpha; 0: a better candidate failed before this one.
   const passes =
@@ -271,7 +324,9 @@ function differenceOf(
   const where = `${points(read.difference)}, interval ${points(read.interval.lower)} to ${points(read.interval.upper)}`
   const reason =
     decision === 'non-inferior'
-      ? `${metric.name} differs by ${where}, above the margin of ${points(-margin)}.`
+      ? margin === 0
+        ? `${metric.name} is better: ${where}.`
+        : `${metric.name} differs by ${where}, above the margin of ${points(-margin)}.`
       : decision === 'worse'
         ? `${metric.name} is lower: ${where}, and the margin is ${points(-margin)}.`
         : (read.reason ?? `${metric.name} would pass alone, but not as one of several candidates (Holm): ${where}.`)
@@ -300,7 +355,9 @@ function countOf(scene: Scene, candidate: string, metric: Metric): Found | { rea
     if (criticalFailures(verdicts).length > 0) failing.add(caseId)
   }
   if (cases.size === 0) return { why: `${candidate} was not asked anything.` }
-  const sessions = new Set(scene.counted.cases.filter(({ id }) => cases.has(id)).map(({ sessionId }) => sessionId))
+  const { cases: primary, sessions: whole } = scene.counted
+  const asked = allCases({ primary, sessions: whole }).filter(({ id }) => cases.has(id))
+  const sessions = new Set(asked.map(({ sessionId }) => sessionId))
   const decision = failing.size > metric.margin ? 'worse' : 'non-inferior'
   return {
     comparison: comparisonOf(scene.plan, candidate, metric.name, {
@@ -369,8 +426,10 @@ function measured(
 
 function ratioOf(scene: Scene, candidate: string, metric: Metric): Found | { readonly why: string } {
   const read = Object.hasOwn(ratioReadings, metric.name) ? ratioReadings[metric.name] : undefined
-  if (!read) return { why: `${metric.name} is no ratio that this program can measure.` }
-  const { estimate, method } = read(scene, candidate)
+  if (!read && !isSessionRatio(metric.name)) return { why: `${metric.name} is no ratio that this program can measure.` }
+  const { estimate, method } = read
+    ? read(scene, candidate)
+    : sessionRatio(sessionScene(scene), candidate, metric.name as SessionRatio)
   if (estimate.ratio === null) return { why: `No case has ${metric.name} of both arms.` }
   if (estimate.interval === null)
     return { why: `${metric.name} was measured in ${estimate.sessions} session, too few for an interval.` }
@@ -405,11 +464,13 @@ function shownAlways(
   const { plan, arms } = scene
   const planned = new Set(plan.metrics.map(({ name }) => name))
   const rows: (Comparison | { metric: string; why: string })[] = []
-  for (const name of ['cost', 'first-visible', 'first-visible-p95', 'total']) {
+  const ofSessions = scene.counted.sessions.length > 0 ? sessionRatios : []
+  for (const name of ['cost', 'first-visible', 'first-visible-p95', 'total', ...ofSessions]) {
     if (planned.has(name)) continue
     const found = ratioOf(scene, candidate, { name, kind: 'ratio', margin: 0, gate: false })
     rows.push('why' in found ? { metric: name, ...found } : { ...found.comparison, margin: null })
   }
+  rows.push(...shownDifferences(scene, candidate, planned))
   if (!arms.has(floorArm))
     return [...rows, { metric: 'floor', why: 'The incumbent was not asked a second time (no A/A arm).' }]
   const { margin } = qualityMetric(plan)
@@ -461,22 +522,43 @@ function shownAlways(
   return rows
 }
 
+/** How sessions end, each check of the plan, and the judge: measured whether or not the plan gates on them. */
+function shownDifferences(
+  scene: Scene,
+  candidate: string,
+  planned: ReadonlySet<string>,
+): readonly (Comparison | { readonly metric: string; readonly why: string })[] {
+  const { plan, counted } = scene
+  const { margin } = qualityMetric(plan)
+  const names = [
+    ...(counted.sessions.length > 0 && counted.sessions !== counted.cases ? ['session-success'] : []),
+    ...plan.checks.map(({ name }) => `check:${name}`),
+    ...(plan.judge === null ? [] : ['judge']),
+  ]
+  return names
+    .filter((name) => !planned.has(name))
+    .map((name) => {
+      const found = metricComparison(scene, candidate, { name, kind: 'difference', margin, gate: false }, plan.alpha)
+      return 'why' in found ? { metric: name, ...found } : { ...found.comparison, decision: 'shown-only' }
+    })
+}
+
 /** Every tag that some and not all compared cases carry; worst first. `pValue`: Holm's, of "the candidate is worse". */
 function sliceComparisons(scene: Scene, candidate: string): Comparison[] {
-  const { plan, counted, arms } = scene
+  const { plan, counted } = scene
   const { margin } = qualityMetric(plan)
   const tags = [...new Set(counted.cases.flatMap((test) => test.tags))].sort()
   const all = pairsOf(scene, candidate, 'left-out').length
   const slices = tags.flatMap((tag) => {
     const inside = counted.cases.filter((test) => test.tags.includes(tag))
-    const pairs = pairsOf({ plan, arms, counted: { ...counted, cases: inside } }, candidate, 'left-out')
+    const pairs = pairsOf({ ...scene, counted: { ...counted, cases: inside } }, candidate, 'left-out')
     if (pairs.length === 0 || pairs.length === all) return []
     const swapped = pairs.map((pair) => ({ ...pair, candidate: pair.incumbent, incumbent: pair.candidate }))
     return [
       {
         tag,
         read: comparePairs(pairs, { margin, alpha: plan.alpha }),
-        p: comparePairs(swapped, { margin: smallestMargin, alpha: plan.alpha }).p,
+        p: comparePairs(swapped, { margin: 0, alpha: plan.alpha }).p,
       },
     ]
   })

@@ -12,6 +12,7 @@ export {
   compareRuns,
   floorArm,
   type CandidateVerdict,
+  type ComparisonExtras,
   type GateReading,
   type NotKnown,
   type RunComparison,
@@ -33,3 +34,4 @@ export {
   type Pricing,
   type SteadyHits,
 } from './cost-readings.ts'
+export { readPanels, type JudgedAnswers, type JudgePanel } from './judge-panels.ts'

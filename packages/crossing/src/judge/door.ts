@@ -2,9 +2,11 @@
  * A judge behind one of our own doors: asked over HTTP with a Portolan key, so its tokens are metered, budgeted and billed
  * like anybody's. Nothing is sent without a permit, and a permit is for one processor and for judging only.
  */
-import { chatAdapter, type Usage } from '@portolan/wire'
+import { plainRequest, type CanonicalRequest, type Item, type Usage } from '@portolan/wire'
+import { askEndpoint, NoAnswer } from '../endpoint/endpoint.ts'
 import { CrossingError } from '../errors.ts'
 import type { EgressPermit } from '../plan/index.ts'
+import { withSettings } from '../replay/history.ts'
 import { visibleText } from '../scoring/answer.ts'
 
 export interface JudgeDoorOptions {
@@ -20,6 +22,8 @@ export interface JudgeDoorOptions {
   /** For one answer. Default 120 s. */
   readonly timeoutMs?: number
   readonly maxOutputTokens?: number
+  /** Request members set for the judge only, in canonical names. */
+  readonly settings?: Readonly<Record<string, unknown>>
 }
 
 export type JudgeAnswer = { readonly text: string; readonly usage: Usage } | { readonly problem: string }
@@ -27,8 +31,6 @@ export type JudgeAnswer = { readonly text: string; readonly usage: Usage } | { r
 export type AskJudge = (
   messages: readonly { readonly role: string; readonly content: string }[],
 ) => Promise<JudgeAnswer>
-
-const largestAnswerBytes = 4_000_000
 
 /** @throws {CrossingError} CROSSING_NO_EGRESS_DECISION when the permit is for something else */
 export function judgeBehindDoor(options: JudgeDoorOptions): AskJudge {
@@ -38,38 +40,31 @@ export function judgeBehindDoor(options: JudgeDoorOptions): AskJudge {
       'CROSSING_NO_EGRESS_DECISION',
       `The permit is for ${permit.purpose} at \`${permit.processor}\`, not for a judge at \`${processor}\`.`,
     )
-  const url = `${options.baseUrl.replace(/\/+$/, '').replace(/\/v1$/, '')}/v1/chat/completions`
+  const ask = askEndpoint({ baseUrl: options.baseUrl, protocol: 'chat', model, apiKey: key, timeoutMs }, 'warn')
   return async (messages) => {
     try {
-      const answer = await fetch(url, {
-        method: 'POST',
-        headers: { 'content-type': 'application/json', authorization: `Bearer ${key}` },
-        body: JSON.stringify({ model, messages, temperature: 0, max_tokens: maxOutputTokens }),
-        signal: AbortSignal.timeout(timeoutMs),
-        redirect: 'error',
-      })
-      const text = await readBounded(answer)
-      if (text === null) return { problem: `the judge's answer is larger than ${largestAnswerBytes} bytes` }
-      if (!answer.ok) {
-        const { message } = chatAdapter.readErrorBody(answer.status, text)
-        return { problem: `HTTP ${answer.status}: ${message.slice(0, 300)}` }
-      }
-      const response = chatAdapter.toCanonicalResponse(JSON.parse(text), text)
+      const { response } = await ask(withSettings(questionOf(messages, model, maxOutputTokens), options.settings ?? {}))
       return { text: visibleText(response), usage: response.usage }
     } catch (error) {
-      return { problem: error instanceof Error ? error.message.slice(0, 300) : 'the judge could not be asked' }
+      const status = error instanceof NoAnswer && error.httpStatus !== null ? `HTTP ${error.httpStatus}: ` : ''
+      return {
+        problem: error instanceof Error ? `${status}${error.message}`.slice(0, 300) : 'the judge could not be asked',
+      }
     }
   }
 }
 
-async function readBounded(answer: Response): Promise<string | null> {
-  const chunks: Uint8Array[] = []
-  let bytes = 0
-  for await (const chunk of answer.body ?? []) {
-    bytes += chunk.byteLength
-    // Leaving the loop cancels the body.
-    if (bytes > largestAnswerBytes) return null
-    chunks.push(chunk)
-  }
-  return Buffer.concat(chunks).toString('utf8')
+function questionOf(
+  messages: readonly { readonly role: string; readonly content: string }[],
+  model: string,
+  maxOutputTokens: number,
+): CanonicalRequest {
+  const items = messages.map(({ role, content }): Item => {
+    const parts = [{ type: 'text', text: content }] as const
+    return role === 'system'
+      ? { kind: 'instruction', placement: 'inline', role: 'system', parts }
+      : { kind: 'user', parts }
+  })
+  const request = plainRequest({ from: 'chat', model, items, maxOutputTokens })
+  return { ...request, sampling: { ...request.sampling, temperature: 0 } }
 }

@@ -41,13 +41,13 @@ export function adaptRequest(
     metadata: null,
     ...(choice === 'thinking-off' ? { thinking: thinkingOff } : {}),
   }
-  return { request: merged(request, settings), unscored: runsElsewhere ? 'server-tool' : null }
+  return { request: withSettings(request, settings), unscored: runsElsewhere ? 'server-tool' : null }
 }
 
 const thinkingOff = { mode: 'off', effort: null, budgetTokens: null, display: null } as const
 
 /** Arm settings name a member, or part of one: `{ thinking: { mode: 'off' } }` keeps the effort. */
-function merged(request: CanonicalRequest, settings: Readonly<Record<string, unknown>>): CanonicalRequest {
+export function withSettings(request: CanonicalRequest, settings: Readonly<Record<string, unknown>>): CanonicalRequest {
   const result: Record<string, unknown> = { ...request }
   for (const [name, value] of Object.entries(settings)) {
     const before = result[name]
