@@ -1,7 +1,7 @@
 /** The `portolan` command as a person meets it: first start, typos, wrong keys, signals, reload. */
 import assert from 'node:assert/strict'
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process'
-import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -105,6 +105,31 @@ describe('portolan up', () => {
         assert.ok(names.includes(name), names.join())
     } finally {
       await started.stop()
+    }
+  })
+
+  // The handlers came after the start, and after the address: whoever sent a signal at once killed it.
+  it('ends in order when it is told to during its start, and as soon as it has said its address', async () => {
+    for (const moment of ['its data are open', 'its address is out'] as const) {
+      const data = join(work, `early ${moment}`)
+      const child = spawn(process.execPath, ['--conditions=source', bin, 'up', '--port', '0', '--data', data], {
+        cwd: work,
+        env: environment,
+      })
+      const ended = new Promise((done) => child.on('exit', (code, signal) => done(signal ?? code)))
+      let out = ''
+      child.stdout.on('data', (chunk: Buffer) => {
+        // A second signal would not wait.
+        if (out === '' && moment === 'its address is out') child.kill('SIGTERM')
+        out += chunk.toString()
+      })
+      if (moment === 'its data are open') {
+        for (let waitedMs = 0; waitedMs < 15_000 && !existsSync(join(data, 'portolan.db')); waitedMs++)
+          await new Promise((done) => setTimeout(done, 1))
+        child.kill('SIGTERM')
+      }
+      assert.equal(await ended, 0, moment)
+      assert.match(out, /answers finished, ledger closed/)
     }
   })
 

@@ -43,6 +43,8 @@ export async function up(options: UpOptions): Promise<void> {
     await work(options, loaded)
     return
   }
+  // Before anything can be lost, and before the address is told to whoever may send a signal.
+  const stopped = signalled()
   const log = logger(loaded)
   const data = openDataDirectory(dataPath(loaded, options.data), loaded.file.ledger?.synchronous)
   const { store, writer } = runningStore(data.store, Date.now)
@@ -53,6 +55,16 @@ export async function up(options: UpOptions): Promise<void> {
   const workers = loaded.file.workers ?? 1
   const doors =
     workers > 1 ? await startWorkers(workers, writer, log) : await oneProcess(options, loaded, data, store, log)
+  const reload = (): void => {
+    doors.reload()
+    try {
+      alerts.retarget(webhookOf(loadConfig(options.config ?? null)))
+    } catch {
+      // The doors have said why the configuration was not taken.
+    }
+  }
+  const watcher = watchConfig(loaded, reload)
+  process.on('SIGHUP', reload)
   const secret = firstKey(data)
   const adminToken = loaded.file.admin?.enabled === false ? null : firstAdminToken(data.store)
   const { url } = doors
@@ -64,17 +76,7 @@ export async function up(options: UpOptions): Promise<void> {
       ? json({ event: 'listening', url, key: secret, adminToken, data: data.path, workers, upstreams })
       : banner({ url, secret, adminToken, config, upstreams, dataPath: data.path, configPath: loaded.path }),
   )
-  const reload = (): void => {
-    doors.reload()
-    try {
-      alerts.retarget(webhookOf(loadConfig(options.config ?? null)))
-    } catch {
-      // The doors have said why the configuration was not taken.
-    }
-  }
-  const watcher = watchConfig(loaded, reload)
-  process.on('SIGHUP', reload)
-  await signalled()
+  await stopped
   watcher?.close()
   await doors.drain()
   keeper.stop()
@@ -170,11 +172,11 @@ async function work(options: UpOptions, loaded: LoadedConfig): Promise<void> {
   const send = (message: WorkerMessage): void => {
     if (process.connected) process.send!(message)
   }
-  const data = openDataDirectory(dataPath(loaded, options.data), loaded.file.ledger?.synchronous)
-  const store = new RemoteStore(data.store, send)
   // Ctrl-C reaches every process of the terminal; only the primary decides what it means.
   process.on('SIGINT', () => {})
   process.on('SIGTERM', () => {})
+  const data = openDataDirectory(dataPath(loaded, options.data), loaded.file.ledger?.synchronous)
+  const store = new RemoteStore(data.store, send)
   let doors: Doors
   try {
     doors = await oneProcess(options, loaded, data, store, logger(loaded), store.metricsText)
@@ -230,7 +232,7 @@ function watchConfig(loaded: LoadedConfig, reload: () => void): FSWatcher | null
   }
 }
 
-/** The first signal drains; a second one leaves at once. */
+/** The first signal drains, also one that comes during the start; a second one leaves at once. */
 function signalled(): Promise<void> {
   return new Promise((resolve) => {
     const stop = (signal: NodeJS.Signals): void => {
