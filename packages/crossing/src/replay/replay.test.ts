@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { after, describe, it } from 'node:test'
 import type { CanonicalRequest, OutputItem } from '@portolan/wire'
 import type { Attempt } from '../records/index.ts'
+import { toolEventsOf } from '../recording/tool-events.ts'
 import { IsolatedRunner } from '../scoring/index.ts'
 import { chooseReasoning } from './choose-reasoning.ts'
 import { adaptRequest, type ReasoningChoice } from './history.ts'
@@ -27,7 +28,7 @@ import {
 } from './replay.test-support.ts'
 import { replaySteps, type ReplayInput } from './runner.ts'
 import { scoreStep } from './score-step.ts'
-import { runSession, type SessionRunOptions } from './session-run.ts'
+import { runSession, type SessionRun, type SessionRunOptions } from './session-run.ts'
 import { StubServer } from './stub-server.ts'
 
 /** Of no secret. */
@@ -463,6 +464,29 @@ describe('a session driven by the candidate', () => {
     )
     assert.equal(await kindOf(() => [search]), 'loop')
     assert.equal(await kindOf((request) => (request.items.length < 5 ? parrot(request) : [refund])), 'extra-call')
+  })
+
+  it('does not call it a loop when the recording polled as often, and does when it goes on polling', async () => {
+    const poll = (n: number): ReturnType<typeof call> => call('status', { job: 7 }, `poll_${n}`)
+    const polled = Array.from({ length: 4 }, (_, n) => [poll(n), result(`poll_${n}`, `${25 * (n + 1)} %`)])
+    const job = polled.map((_, n) =>
+      exchangeOf(n, requestOf([user('wait'), ...polled.slice(0, n).flat()]), answerOf([poll(n)])),
+    )
+    job.push(exchangeOf(4, requestOf([user('wait'), ...polled.flat()]), answerOf([text('done')])))
+    const waits = (times: number): Promise<SessionRun> =>
+      runSession(
+        job,
+        toolEventsOf('ses_1', job),
+        options(
+          ({ items }) => {
+            const made = items.filter(({ kind }) => kind === 'tool-call').length
+            return made < times ? [poll(made)] : [text('done')]
+          },
+          { stubs: { classes: { status: 'read' } } },
+        ),
+      )
+    assert.deepEqual([(await waits(4)).ended, (await waits(4)).coverage], ['finished', 1])
+    assert.equal((await waits(5)).divergence?.kind, 'loop')
   })
 
   it('goes on after a miss where that is wanted, with an error as the result', async () => {

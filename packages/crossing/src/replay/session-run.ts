@@ -38,8 +38,6 @@ export interface SessionRun {
 
 /** A candidate may take this many times the recorded turns before the run is called endless. */
 const mostTurnsFactor = 3
-/** The same call this often is a loop. */
-const loopRepeats = 3
 
 /** @param exchanges of one session, in order, with content; @param events its tool events */
 export async function runSession(
@@ -93,12 +91,16 @@ export async function runSession(
         turn: at,
         message: response.refusalExplanation ?? 'The candidate refused.',
       })
-    const looped = made.find((call) => stubs.timesMade(call) >= loopRepeats && stubs.classOf(call.name) !== 'pure')
+    const looped = made.find((call) => stubs.isLoop(call))
     if (looped)
       return end(
         'diverged',
         stubs,
-        divergence('loop', at, `${looped.name} was called ${loopRepeats} times with the same arguments.`),
+        divergence(
+          'loop',
+          at,
+          `${looped.name} was called with the same arguments again and again, more often than in the recording.`,
+        ),
       )
     const missed = served.find(({ tier }) => tier === 'miss')
     if (missed && options.onMiss === 'stop') return end('diverged', stubs, missOf(missed.call, stubs, events, at))

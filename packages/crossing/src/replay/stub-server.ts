@@ -26,7 +26,11 @@ export interface Served {
   readonly isError: boolean
 }
 
+/** The same call this often is a loop. */
+const loopRepeats = 3
+
 export class StubServer {
+  readonly #recorded: readonly ToolEvent[]
   readonly #events: readonly ToolEvent[]
   readonly #options: StubOptions
   readonly #served = new Map<ToolEvent, number>()
@@ -36,6 +40,7 @@ export class StubServer {
   #asked = 0
 
   constructor(events: readonly ToolEvent[], options: StubOptions) {
+    this.#recorded = events
     this.#events = events.filter(({ result }) => result !== null)
     this.#options = options
   }
@@ -75,9 +80,11 @@ export class StubServer {
     return this.#events.filter(({ name }) => hasEffect(this.classOf(name)))
   }
 
-  /** How often this very call has been made. */
-  timesMade(call: ToolCallItem): number {
-    return this.#calls.get(sameCall(call)) ?? 0
+  /** Three times the same, and more often than the recording made it: an agent that polls repeats itself honestly. */
+  isLoop(call: ToolCallItem): boolean {
+    const made = this.#calls.get(sameCall(call)) ?? 0
+    if (made < loopRepeats || this.classOf(call.name) === 'pure') return false
+    return made > this.#recorded.filter((event) => sameCall(event) === sameCall(call)).length
   }
 
   isKnown(name: string): boolean {
@@ -129,9 +136,9 @@ export function hasEffect(toolClass: ToolClass): boolean {
   return toolClass === 'write' || toolClass === 'irreversible'
 }
 
-function sameCall(call: ToolCallItem): string {
+function sameCall(call: Pick<ToolCallItem, 'namespace' | 'name' | 'argumentsText'>): string {
   const { value, problem } = parseArguments(call.argumentsText)
-  return `${call.namespace ?? ''}\0${call.name}\0${problem === null && !call.custom ? canonical(value) : call.argumentsText}`
+  return `${call.namespace ?? ''}\0${call.name}\0${problem === null ? canonical(value) : call.argumentsText}`
 }
 
 /** Whole numbers beyond 2^53 come as bigint; their digits are the value. */

@@ -1,12 +1,14 @@
 /**
- * `node --conditions=source packages/crossing/src/scoring/bfcl-proof.ts FOLDER`: check 11 on the real leaderboard data.
+ * `node --conditions=source packages/crossing/src/scoring/bfcl-proof.ts FOLDER`: checks 7 and 11 on the real leaderboard data.
  *
  * FOLDER is `bfcl_eval/data` of the gorilla repository (Apache-2.0; not shipped here). Every gold answer of the single-turn
- * Python sets must pass, and seeded mutations of it must fail. Java and JavaScript sets have types of their own and are left
+ * Python sets must pass, and seeded mutations of it must fail; the multi-turn sets are run as sessions
+ * (`replay/bfcl-sessions-proof.ts`). Java and JavaScript sets have types of their own and are left
  * out. Exit code 1 when fewer than 99 % of the mutations fail, or more than 1 % of the gold contradicts itself; those are listed.
  */
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { proveSessions } from '../replay/bfcl-sessions-proof.ts'
 import { seededRandom } from '../statistics/random.ts'
 import { bfclProblem, type BfclCall, type BfclFunction, type BfclGold } from './bfcl.ts'
 
@@ -135,7 +137,15 @@ for (const [name, row] of tally) {
 }
 console.log(`mutations: ${caught} of ${tried} fail (${((100 * caught) / tried).toFixed(2)} %)`)
 console.log(`gold: ${golds - exceptions.length} of ${golds} pass; exceptions:\n${exceptions.join('\n')}`)
-process.exitCode = caught / tried >= 0.99 && exceptions.length <= golds / 100 ? 0 : 1
+
+const run = await proveSessions(folder)
+console.log(
+  `multi-turn: ${run.sessions} sessions with ${run.calls} calls, ${run.problems.length} not as they must; spelled otherwise, served as`,
+  run.tiers,
+)
+for (const problem of run.problems) console.log(problem)
+process.exitCode =
+  caught / tried >= 0.99 && exceptions.length <= golds / 100 && run.sessions > 0 && run.problems.length === 0 ? 0 : 1
 
 function linesOf(path: string): unknown[] {
   return readFileSync(path, 'utf8')
