@@ -11,15 +11,7 @@
  * Holm within their candidate and decide nothing.
  */
 import { hash } from 'node:crypto'
-import {
-  canonicalJson,
-  type Attempt,
-  type Case,
-  type Comparison,
-  type Dataset,
-  type Metric,
-  type Plan,
-} from '../records/index.ts'
+import { canonicalJson, type Attempt, type Comparison, type Dataset, type Metric, type Plan } from '../records/index.ts'
 import { allCases } from '../plan/index.ts'
 import { criticalFailures, type MissingPolicy } from '../scoring/index.ts'
 import {

@@ -2,7 +2,7 @@
  * Builds the report from what is stored: plan, dataset, runs, attempts, price book. No clock and no chance of its own,
  * so that anybody who has the same data gets the same bytes.
  */
-import { requireFrozen } from '../plan/index.ts'
+import { allCases, requireFrozen } from '../plan/index.ts'
 import { CrossingError } from '../errors.ts'
 import { meanClockMs, passShare, type ArmCases, type ClockName, type CountedAttempt } from '../compare/arm-cases.ts'
 import {
@@ -12,6 +12,7 @@ import {
   scenariosOf,
   steadyHits,
   type CostTable,
+  type JudgePanel,
   type Pricing,
 } from '../compare/index.ts'
 import type { Attempt, Case, Comparison, Dataset, Plan, Recording, Run, Verdict } from '../records/index.ts'
@@ -19,7 +20,7 @@ import { callsOf, criticalFailures, visibleText } from '../scoring/index.ts'
 import { wilsonInterval } from '../statistics/index.ts'
 import { budgetReading, type BudgetInput } from './budget-reading.ts'
 import { Charges } from './charges.ts'
-import { judgeRow, type JudgeInput } from './judge-row.ts'
+import { judgeRow } from './judge-row.ts'
 import { longContextReport, type LongContextInput } from './long-context-report.ts'
 import { sessionRunsOf } from './session-runs.ts'
 import type { ArmFigures, CandidateReport, CaseRow, ReportCosts, ReportData } from './report-data.ts'
@@ -37,7 +38,9 @@ export interface ReportInput {
   readonly budget: BudgetInput | null
   readonly longContext: readonly LongContextInput[]
   /** What a judge said of each candidate; left out: nobody asked one. */
-  readonly judge?: readonly JudgeInput[]
+  readonly judge?: readonly JudgePanel[]
+  /** Sessions whose subject was erased: they count for nothing and are listed as such. */
+  readonly erased?: ReadonlySet<string>
   /** The command that makes this report again. */
   readonly reproduce: string
 }
@@ -59,8 +62,12 @@ export function buildReport(input: ReportInput): ReportData {
     if (planHash !== plan.hash)
       throw new CrossingError('CROSSING_CONFLICT', `Run ${id} was made under plan ${planHash}, not ${plan.hash}.`)
   const charges = new Charges(pricing)
-  const read = compareRuns(plan, dataset, charges.counting(attempts))
+  const read = compareRuns(plan, dataset, charges.counting(attempts), {
+    judge: input.judge,
+    erased: input.erased,
+  })
   const { counted, arms } = read
+  const asked = allCases({ primary: counted.cases, sessions: counted.sessions })
   const question = {
     arms,
     cases: counted.cases,
@@ -74,7 +81,7 @@ export function buildReport(input: ReportInput): ReportData {
     costTable({ ...question, bootstrap: at === 0 ? question.bootstrap : null }, scenario, steady),
   )
   const names = [plan.incumbent.name, ...question.candidates, ...(arms.has(floorArm) ? [floorArm] : [])]
-  const failures = question.candidates.flatMap((name) => failuresOf(name, plan.incumbent.name, arms, counted.cases))
+  const failures = question.candidates.flatMap((name) => failuresOf(name, plan.incumbent.name, arms, asked))
   const criticals = new Map(question.candidates.map((name) => [name, criticalOf(arms.all(name))]))
   const unscored = names.flatMap((arm) => unscoredOf(arm, arms))
   const words = readWords(attempts, [
@@ -147,7 +154,7 @@ export function buildReport(input: ReportInput): ReportData {
     arms: names.map((name) => armFigures(name, arms, counted.cases, input.runs)),
     costs: costs.map(plainCosts),
     longContext: input.longContext.map(longContextReport),
-    sessionRuns: names.flatMap((name) => sessionRunsOf(name, arms, counted.cases)),
+    sessionRuns: names.flatMap((name) => sessionRunsOf(name, arms, asked)),
     judge: (input.judge ?? []).map(judgeRow),
     charges: charges.rows(),
     unpricedAttempts: charges.unpriced,

@@ -119,11 +119,13 @@ export function judgeSection({ judge }: ReportData): Markup | null {
         { head: 'corrected by labels', number: true },
         { head: 'cases', number: true },
         { head: 'sessions', number: true },
+        { head: 'no answer', number: true },
+        { head: 'its bill', number: true },
         { head: 'reading' },
       ],
       judge.map((row) => [
         row.candidate,
-        html`${row.judge} <code>${row.promptHash}</code>`,
+        html`${row.judge} (${row.model}) <code>${row.promptHash}</code>`,
         row.winRate.toFixed(3),
         `${row.lower.toFixed(3)} to ${row.upper.toFixed(3)}`,
         row.corrected === null
@@ -131,6 +133,8 @@ export function judgeSection({ judge }: ReportData): Markup | null {
           : `${row.corrected.mean.toFixed(3)} (${row.corrected.lower.toFixed(3)} to ${row.corrected.upper.toFixed(3)})`,
         row.cases,
         row.sessions,
+        row.silent,
+        perTask(row.nanos, 1, row.currency),
         row.calibrated ? row.decision : html`<span class="soft">uncalibrated, decides nothing</span>`,
       ]),
     )}

@@ -4,7 +4,6 @@ import type { ReportData } from './report-data.ts'
 
 export { buildReport, type ReportInput } from './build-report.ts'
 export type { BudgetInput } from './budget-reading.ts'
-export type { JudgeInput } from './judge-row.ts'
 export { longContextChecks, type LongContextInput } from './long-context-report.ts'
 export { renderHtml } from './html.ts'
 export { renderJunit } from './junit.ts'

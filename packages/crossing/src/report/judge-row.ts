@@ -1,22 +1,19 @@
 /** What a judge said of one candidate, with how far it may be believed, as plain figures. */
-import type { PanelReading } from '../judge/panel.ts'
+import type { JudgePanel } from '../compare/index.ts'
 import type { ReportData } from './report-data.ts'
 
-export interface JudgeInput {
-  readonly candidate: string
-  /** Name of the arm that judged. */
-  readonly judge: string
-  readonly promptHash: string
-  readonly panel: PanelReading
-}
-
-export function judgeRow({ candidate, judge, promptHash, panel }: JudgeInput): ReportData['judge'][number] {
+export function judgeRow(said: JudgePanel): ReportData['judge'][number] {
+  const { candidate, judge, model, promptHash, panel, silent, currency, costNanos } = said
   const { winRate, interval, cases, sessions, flipRate, kappa, corrected, calibrated, problems, margin, decision } =
     panel
   return {
     candidate,
     judge,
+    model,
     promptHash,
+    silent,
+    currency,
+    nanos: costNanos === null ? null : String(costNanos),
     winRate,
     lower: interval.lower,
     upper: interval.upper,

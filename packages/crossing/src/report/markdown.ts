@@ -157,7 +157,7 @@ function candidateLines(report: ReportData, candidate: CandidateReport): string[
               [
                 'judge',
                 '',
-                `${percent(judge.winRate)} (${percent(judge.lower)} to ${percent(judge.upper)}), ${judge.calibrated ? judge.decision : `uncalibrated: ${judge.problems.join('; ')}`}`,
+                `${percent(judge.winRate)} (${percent(judge.lower)} to ${percent(judge.upper)}), ${judge.calibrated ? judge.decision : `uncalibrated: ${judge.problems.join('; ')}`}; its bill ${perTask(judge.nanos, 1, judge.currency)}`,
               ],
             ]
           : []),

@@ -6,11 +6,11 @@ import { readFileSync } from 'node:fs'
 import { bundledPricesUrl, loadPriceBook } from '@portolan/meter'
 import { batteryVersions, groupResults, type CaseResult, type CheckReport } from '../check/index.ts'
 import { attemptOf, syntheticAttempts, syntheticDataset, syntheticPlan } from '../compare/synthetic.test-support.ts'
+import type { JudgePanel } from '../compare/index.ts'
 import { readPanel, type HumanLabel, type PanelCase } from '../judge/index.ts'
 import { datasetHash } from '../plan/index.ts'
 import type { Attempt, Case, Dataset, Divergence, Plan, Run, Verdict } from '../records/index.ts'
 import { seededRandom } from '../statistics/index.ts'
-import type { JudgeInput } from './judge-row.ts'
 import type { ReportInput } from './build-report.ts'
 
 export const plantedDataset = syntheticDataset()
@@ -211,7 +211,7 @@ export function longContextCheck(model: string, holdsTokens: number): CheckRepor
   }
 }
 
-function judged(candidate: string, labelled: number): JudgeInput {
+function judged(candidate: string, labelled: number): JudgePanel {
   const random = seededRandom(9)
   const cases = Array.from({ length: 120 }, (_, at): PanelCase => {
     const drawn = random()
@@ -225,5 +225,14 @@ function judged(candidate: string, labelled: number): JudgeInput {
   const labels = cases
     .slice(0, labelled)
     .map(({ caseId, preference }, at): HumanLabel => ({ caseId, preference: at % 15 === 0 ? 'tie' : preference }))
-  return { candidate, judge: 'judge-model', promptHash: 'sha256:0123456789ab', panel: readPanel(cases, labels) }
+  return {
+    candidate,
+    judge: 'judge-model',
+    model: 'a-judge',
+    promptHash: 'sha256:0123456789ab',
+    panel: readPanel(cases, labels),
+    silent: 2,
+    currency: 'USD',
+    costNanos: 1_230_000_000n,
+  }
 }

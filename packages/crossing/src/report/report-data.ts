@@ -144,8 +144,14 @@ const sessionRuns = z.strictObject({
 const judgePanel = z.strictObject({
   candidate: z.string(),
   judge: z.string(),
+  model: z.string(),
   /** Of the prompt, rubric included. */
   promptHash: z.string(),
+  /** Cases on which it gave no usable answer; they are in no figure. */
+  silent: z.int(),
+  currency: z.string(),
+  /** Its own bill; null: not all of it is priced. */
+  nanos: nanos.nullable(),
   winRate: share,
   lower: share,
   upper: share,

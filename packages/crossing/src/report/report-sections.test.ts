@@ -122,6 +122,7 @@ describe('whole sessions, judge and checks of the plan', () => {
       text,
       /Its calibration against people .* new-model 80 .* yes broken-model 20 .* no: 20 of 60 human labels/,
     )
+    assert.match(text, /new-model judge-model \(a-judge\) .* 2 USD 1\.2300 /)
     assert.match(page, /Uncalibrated \(20 of 60 human labels\), so it decides nothing/)
   })
 
