@@ -50,9 +50,8 @@ export function forecastBudgets(
   const keys = store.keys.listKeys()
   return budgets.map((budget) => {
     const left = leftOf(budget)
-    const recent = budget.unit === 'money' ? recentUse(store, budget, keys, nowMs, prices) : []
     const currency = budget.currency ?? ''
-    const spend = dailyUse(store, budget, keys, nowMs, prices, pastFactor(prices.book, currency, recent, nowMs))
+    const { recent, spend } = useOf(store, budget, keys, nowMs, prices)
     const changes = announcedChanges(prices.book, currency, recent, nowMs, nowMs + horizonDays * dayMs)
     const firstDay = Math.floor(nowMs / dayMs)
     return {
@@ -61,6 +60,28 @@ export function forecastBudgets(
       forecast: forecastBudget({ spend, firstDay, remainingNanos: left, changes, seed: 1, horizonDays }),
     }
   })
+}
+
+/** What counted in one budget, on the whole days before an instant. */
+export function spendBefore(
+  store: SqliteStore,
+  budget: BudgetState,
+  nowMs: number,
+  prices: ForecastPrices,
+): DailySpend[] {
+  return useOf(store, budget, store.keys.listKeys(), nowMs, prices).spend
+}
+
+function useOf(
+  store: SqliteStore,
+  budget: BudgetState,
+  keys: readonly KeyRecord[],
+  nowMs: number,
+  prices: ForecastPrices,
+): { readonly recent: RecentUse[]; readonly spend: DailySpend[] } {
+  const recent = budget.unit === 'money' ? recentUse(store, budget, keys, nowMs, prices) : []
+  const atTodaysPrice = pastFactor(prices.book, budget.currency ?? '', recent, nowMs)
+  return { recent, spend: dailyUse(store, budget, keys, nowMs, prices, atTodaysPrice) }
 }
 
 export function leftOf({ limit, spent, reserved }: BudgetState): bigint {

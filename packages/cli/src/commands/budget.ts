@@ -60,7 +60,7 @@ export function forecast(options: CommonOptions): Promise<void> {
 }
 
 /** Without resolving upstreams: a forecast needs no credential. */
-function forecastPrices(loaded: LoadedConfig): ForecastPrices {
+export function forecastPrices(loaded: LoadedConfig): ForecastPrices {
   const config = toGatewayConfig(loaded)
   const fixed = fixedPrices(loaded.file, config)
   const vendors = new Map(
@@ -78,7 +78,7 @@ function forecastPrices(loaded: LoadedConfig): ForecastPrices {
 const noBudgets = 'No budgets. Give portolan.yaml one: budgets: { team: { limit: 25, period: month } }'
 
 /** Those in force, and those of the configuration that no gateway has taken up yet. Nothing is written. */
-function budgetStates(store: SqliteStore, loaded: LoadedConfig): BudgetState[] {
+export function budgetStates(store: SqliteStore, loaded: LoadedConfig): BudgetState[] {
   const states = [...store.budgets.listBudgets(Date.now())]
   for (const budget of configuredLimits(loaded).budgets)
     if (!states.some(({ id }) => id === budget.id))

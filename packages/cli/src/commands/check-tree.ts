@@ -69,8 +69,13 @@ export function reportCommands(program: Command, add: Describe): void {
   add(
     report.command('make').argument('[file]', 'plan file', 'plan.yaml'),
     'Write the report beside the plan: HTML, Markdown, JSON and JUnit.',
-    'portolan report make plan.yaml',
-  ).action(async (file: string, options) => (await import('./report.ts')).makeReport(file, options))
+    'portolan report make plan.yaml --budget 120000USD --longctx longctx.json --focus charges.csv',
+  )
+    .option('--budget <amount>', 'how long it lasts on each arm; or the name of a configured budget')
+    .option('--monthly <amount>', 'what a month costs today, where the ledger holds too little to forecast')
+    .option('--longctx <file>', 'what `check longctx --out` wrote; kept beside the plan for the next time')
+    .option('--focus <file>', 'what the replay cost, as FOCUS 1.2 records in CSV')
+    .action(async (file: string, options) => (await import('./report.ts')).makeReport(file, options))
   add(
     report.command('sign').argument('[file]', 'plan file', 'plan.yaml'),
     'Sign the report as it stands; a changed one has to be signed again.',

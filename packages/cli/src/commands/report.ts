@@ -9,6 +9,9 @@ import {
   AttemptJournal,
   buildReport,
   byArrival,
+  CrossingError,
+  floorArm,
+  longContextChecks,
   parseReport,
   renderHtml,
   renderJson,
@@ -22,6 +25,7 @@ import {
   type ArmPricing,
   type Dataset,
   type Exchange,
+  type LongContextInput,
   type Plan,
   type RecordingLibrary,
   type ReportData,
@@ -32,9 +36,12 @@ import { CliError, exitCodes } from '../errors.ts'
 import { json } from '../output.ts'
 import { readPriceBook } from '../price-files.ts'
 import { openLibrary } from '../recording.ts'
+import { readCheckFile } from './check-compare.ts'
 import { withData, type CommonOptions } from './open.ts'
 import { casesFileOf, checkCases, readPlan } from './plan.ts'
 import { journalOf, readRuns } from './replay.ts'
+import { reportBudget, type BudgetOptions } from './report-budget.ts'
+import { focusOf } from './report-focus.ts'
 
 export interface SignOptions extends CommonOptions {
   readonly role: string
@@ -43,10 +50,17 @@ export interface SignOptions extends CommonOptions {
   readonly note?: string
 }
 
-export function makeReport(file: string, options: CommonOptions): Promise<void> {
-  return withData(options, ({ path }, loaded) => {
+export interface MakeReportOptions extends CommonOptions, BudgetOptions {
+  readonly longctx?: string
+  readonly focus?: string
+}
+
+export function makeReport(file: string, options: MakeReportOptions): Promise<void> {
+  return withData(options, ({ path, store }, loaded) => {
     const plan = requireFrozen(readPlan(file))
     const dataset = checkCases(plan, file)
+    const budget = reportBudget(store, loaded, plan, options)
+    const longContext = longContextOf(file, plan, options.longctx)
     const journalFile = journalOf(file, false)
     if (!existsSync(journalFile))
       throw new CliError('CLI_NOT_FOUND', `There are no attempts yet. \`portolan replay run ${file}\` makes them.`)
@@ -66,29 +80,73 @@ export function makeReport(file: string, options: CommonOptions): Promise<void> 
           arms: pricesOf(plan, loaded),
           exchanges: recordedOf(sessions, library),
         },
-        budget: null,
-        longContext: [],
-        reproduce: `portolan report make ${file}`,
+        budget,
+        longContext,
+        reproduce: commandLine(file, options),
       })
       const signed = keptSignatures(file, report)
       writeAll(file, signed)
+      if (options.focus !== undefined) writeFocus(options.focus, signed, plan)
       if (options.json)
         console.log(
           json({
             hash: reportHash(report),
-            files: formsOf(file),
+            files: { ...formsOf(file), ...(options.focus !== undefined && { focus: options.focus }) },
             verdicts: report.candidates.map(({ name, verdict }) => ({ name, verdict })),
           }),
         )
       else
         console.log(
-          `${renderMarkdown(signed).split('\n').slice(0, 12).join('\n')}\n\n${Object.values(formsOf(file)).join('\n')}\n${reportHash(report)}`,
+          [
+            ...report.candidates.map(({ name, verdict, reason }) => `${name}: ${verdict}. ${reason}`),
+            '',
+            ...Object.values(formsOf(file)),
+            ...(options.focus === undefined ? [] : [options.focus]),
+            reportHash(report),
+          ].join('\n'),
         )
     } finally {
       journal.close()
       library.close()
     }
   })
+}
+
+/** With all that the report depends on and no file beside the plan holds. */
+function commandLine(file: string, { budget, monthly }: BudgetOptions): string {
+  return [
+    `portolan report make ${file}`,
+    ...(budget === undefined ? [] : [`--budget ${budget}`]),
+    ...(monthly === undefined ? [] : [`--monthly ${monthly}`]),
+  ].join(' ')
+}
+
+/** What a check said of the plan's arms: the file that is named now, which is then kept beside the plan, or the one kept. */
+function longContextOf(planFile: string, plan: Plan, named: string | undefined): LongContextInput[] {
+  const kept = casesFileOf(planFile).replace(/\.cases\.json$/, '.longctx.json')
+  if (named === undefined && !existsSync(kept)) return []
+  const path = named ?? kept
+  const checks = readCheckFile(path)
+  let found: LongContextInput[]
+  try {
+    found = longContextChecks(checks, plan)
+  } catch (error) {
+    if (!(error instanceof CrossingError)) throw error
+    throw new CliError('CLI_BAD_ARGUMENT', `${path} cannot be shown. ${error.message}`, { cause: error })
+  }
+  if (named !== undefined) writeFileSync(kept, `${json({ reports: checks })}\n`, { mode: 0o600 })
+  return found
+}
+
+function writeFocus(path: string, report: ReportData, { incumbent, candidates }: Plan): void {
+  const billed = new Map([incumbent, ...candidates, { ...incumbent, name: floorArm }].map((arm) => [arm.name, arm]))
+  try {
+    writeFileSync(path, focusOf(report, billed), { mode: 0o600 })
+  } catch (cause) {
+    throw new CliError('CLI_BAD_ARGUMENT', `--focus: ${path} cannot be written.`, { cause })
+  }
+  if (report.unpricedAttempts > 0)
+    console.error(`portolan: ${report.unpricedAttempts} attempts have no price and are in no charge of ${path}.`)
 }
 
 export function signTheReport(file: string, options: SignOptions): Promise<void> {

@@ -76,70 +76,104 @@ const meterNames: Readonly<Record<Meter, string>> = {
   unsplit: 'Requests priced as a whole',
 }
 
-/** Empty for a line without currency: FOCUS has no charge without one. Such requests are counted by the caller. */
-export function toFocus(line: UsageLine, names: FocusNames): readonly FocusRecord[] {
-  const { group, currency } = line
-  const day = group.day
-  if (currency === null || day === undefined || day === null) return []
+/** One charge: what a day used of one meter, and what it came to. */
+interface FocusCharge {
+  /** UTC, `2026-11-24`. */
+  readonly day: string
+  readonly account: string
+  readonly provider: string
+  readonly model: string
+  readonly currency: string
+  readonly meter: Meter
+  readonly tokens: number
+  /** Counted where a charge has no tokens of its own. */
+  readonly requests: number
+  readonly nanos: bigint
+}
+
+/** The charge with the columns that every charge fills; a caller who knows more sets the others. */
+export function focusRecord(charge: FocusCharge, more: Partial<FocusRecord> = {}): FocusRecord {
+  const { day, account, provider, model, currency, meter, tokens, requests, nanos } = charge
   const start = Date.parse(`${day}T00:00:00Z`)
   const month = new Date(start)
   const instant = (ms: number): string => new Date(ms).toISOString().replace('.000Z', 'Z')
+  const cost = decimalOf(nanos)
+  const whole = meter === 'unsplit'
+  const quantity = String(whole ? requests : tokens)
+  const unit = whole ? 'Requests' : 'Tokens'
+  const only = (...wanted: readonly Meter[]): string | null => (wanted.includes(meter) ? String(tokens) : null)
+  return {
+    BilledCost: cost,
+    BillingAccountId: account,
+    BillingAccountName: account,
+    BillingCurrency: currency,
+    BillingPeriodEnd: instant(Date.UTC(month.getUTCFullYear(), month.getUTCMonth() + 1)),
+    BillingPeriodStart: instant(Date.UTC(month.getUTCFullYear(), month.getUTCMonth())),
+    ChargeCategory: 'Usage',
+    ChargeClass: null,
+    ChargeDescription: `${model}: ${meterNames[meter]}`,
+    ChargePeriodEnd: instant(start + 86_400_000),
+    ChargePeriodStart: instant(start),
+    ContractedCost: cost,
+    EffectiveCost: cost,
+    InvoiceIssuerName: provider,
+    ListCost: cost,
+    PricingQuantity: quantity,
+    PricingUnit: unit,
+    ProviderName: provider,
+    PublisherName: provider,
+    ServiceCategory: 'AI and Machine Learning',
+    ServiceName: 'Language model inference',
+    ChargeFrequency: 'Usage-Based',
+    ConsumedQuantity: quantity,
+    ConsumedUnit: unit,
+    PricingCategory: 'Standard',
+    ResourceId: null,
+    ResourceName: null,
+    ResourceType: null,
+    ServiceSubcategory: 'Generative AI',
+    SkuId: `${provider}/${model}/${meter}`,
+    SkuMeter: meterNames[meter],
+    SkuPriceId: `${provider}/${model}/${meter}/${currency}`,
+    SubAccountId: null,
+    SubAccountName: null,
+    Tags: null,
+    x_Model: model,
+    x_InputMissTokens: only('input-miss'),
+    x_InputHitTokens: only('input-hit'),
+    x_CacheWriteTokens: only('cache-write-5m', 'cache-write-1h'),
+    x_OutputTokens: only('output'),
+    x_ReasoningTokens: null,
+    x_EstimatedCost: null,
+    x_UnpricedRequests: null,
+    x_Arm: null,
+    x_ExperimentId: null,
+    ...more,
+  }
+}
+
+/** Empty for a line without currency: FOCUS has no charge without one. Such requests are counted by the caller. */
+export function toFocus(line: UsageLine, names: FocusNames): readonly FocusRecord[] {
+  const { group, currency, requests } = line
+  const day = group.day
+  if (currency === null || day === undefined || day === null) return []
   const provider = group.upstream ?? 'none'
   const model = group.model ?? 'unknown'
-  return metersOf(line).map(({ meter, tokens, nanos }, index) => {
-    const cost = decimalOf(nanos)
-    const whole = meter === 'unsplit'
-    const quantity = String(whole ? line.requests : tokens)
-    const unit = whole ? 'Requests' : 'Tokens'
-    const only = (wanted: readonly Meter[], count: number): string | null =>
-      wanted.includes(meter) ? String(count) : null
-    return {
-      BilledCost: cost,
-      BillingAccountId: names.account,
-      BillingAccountName: names.account,
-      BillingCurrency: currency,
-      BillingPeriodEnd: instant(Date.UTC(month.getUTCFullYear(), month.getUTCMonth() + 1)),
-      BillingPeriodStart: instant(Date.UTC(month.getUTCFullYear(), month.getUTCMonth())),
-      ChargeCategory: 'Usage',
-      ChargeClass: null,
-      ChargeDescription: `${model}: ${meterNames[meter]}`,
-      ChargePeriodEnd: instant(start + 86_400_000),
-      ChargePeriodStart: instant(start),
-      ContractedCost: cost,
-      EffectiveCost: cost,
-      InvoiceIssuerName: provider,
-      ListCost: cost,
-      PricingQuantity: quantity,
-      PricingUnit: unit,
-      ProviderName: provider,
-      PublisherName: provider,
-      ServiceCategory: 'AI and Machine Learning',
-      ServiceName: 'Language model inference',
-      ChargeFrequency: 'Usage-Based',
-      ConsumedQuantity: quantity,
-      ConsumedUnit: unit,
-      PricingCategory: 'Standard',
-      ResourceId: group.key ?? null,
-      ResourceName: group.key == null ? null : (names.keys.get(group.key) ?? null),
-      ResourceType: group.key == null ? null : 'API key',
-      ServiceSubcategory: 'Generative AI',
-      SkuId: `${provider}/${model}/${meter}`,
-      SkuMeter: meterNames[meter],
-      SkuPriceId: `${provider}/${model}/${meter}/${currency}`,
-      SubAccountId: group.team ?? null,
-      SubAccountName: group.team ?? null,
-      Tags: group.tag == null ? null : JSON.stringify({ tag: group.tag }),
-      x_Model: model,
-      x_InputMissTokens: only(['input-miss'], tokens),
-      x_InputHitTokens: only(['input-hit'], tokens),
-      x_CacheWriteTokens: only(['cache-write-5m', 'cache-write-1h'], tokens),
-      x_OutputTokens: only(['output'], tokens),
-      x_ReasoningTokens: only(['output'], line.reasoningTokens),
-      // Of the whole line, so on its first record only: the column then adds up.
-      x_EstimatedCost: index === 0 ? decimalOf(line.estimatedNanos) : null,
-      x_UnpricedRequests: index === 0 ? String(line.requestsUnpriced) : null,
-      x_Arm: null,
-      x_ExperimentId: null,
-    }
-  })
+  return metersOf(line).map(({ meter, tokens, nanos }, index) =>
+    focusRecord(
+      { day, account: names.account, provider, model, currency, meter, tokens, requests, nanos },
+      {
+        ResourceId: group.key ?? null,
+        ResourceName: group.key == null ? null : (names.keys.get(group.key) ?? null),
+        ResourceType: group.key == null ? null : 'API key',
+        SubAccountId: group.team ?? null,
+        SubAccountName: group.team ?? null,
+        Tags: group.tag == null ? null : JSON.stringify({ tag: group.tag }),
+        x_ReasoningTokens: meter === 'output' ? String(line.reasoningTokens) : null,
+        // Of the whole line, so on its first record only: the column then adds up.
+        x_EstimatedCost: index === 0 ? decimalOf(line.estimatedNanos) : null,
+        x_UnpricedRequests: index === 0 ? String(line.requestsUnpriced) : null,
+      },
+    ),
+  )
 }

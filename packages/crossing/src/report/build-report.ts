@@ -61,7 +61,7 @@ export function buildReport(input: ReportInput): ReportData {
   for (const { id, planHash } of input.runs)
     if (planHash !== plan.hash)
       throw new CrossingError('CROSSING_CONFLICT', `Run ${id} was made under plan ${planHash}, not ${plan.hash}.`)
-  const charges = new Charges(pricing)
+  const charges = new Charges(pricing, plan.incumbent.name)
   const read = compareRuns(plan, dataset, charges.counting(attempts), {
     judge: input.judge,
     erased: input.erased,

@@ -3,7 +3,7 @@
  * cases that the plan excludes: it was billed. Savings are no charge and stand nowhere here.
  */
 import { priceRequest, type CostTier, type UsageRecord } from '@portolan/meter'
-import type { Pricing } from '../compare/index.ts'
+import { floorArm, type Pricing } from '../compare/index.ts'
 import type { Attempt } from '../records/index.ts'
 import type { ReportData } from './report-data.ts'
 
@@ -24,11 +24,14 @@ interface Priced {
 /** Filled while the attempts pass by. */
 export class Charges {
   readonly #pricing: Pricing | null
+  readonly #incumbent: string
   readonly #sums = new Map<string, Map<ChargeMeter, Sum>>()
   #unpriced = 0
 
-  constructor(pricing: Pricing | null) {
+  /** @param incumbent whose prices the floor arm has too */
+  constructor(pricing: Pricing | null, incumbent: string) {
     this.#pricing = pricing
+    this.#incumbent = incumbent
   }
 
   /** The same attempts, counted. */
@@ -93,7 +96,7 @@ export class Charges {
 
   /** Null: the book's price of that day does not come to what was billed, so that no split of it would be true. */
   #tiersOf(arm: string, atMs: number, usages: readonly UsageRecord[], billed: bigint): Priced[] | null {
-    const named = this.#pricing?.arms[arm]
+    const named = this.#pricing?.arms[arm === floorArm ? this.#incumbent : arm]
     if (named === undefined) return null
     const split: Priced[] = []
     let total = 0n

@@ -11,7 +11,7 @@ body { margin: 0; background: var(--paper); color: var(--ink); font: 15px/1.5 sy
 main { max-width: 62rem; margin: 0 auto; padding: 1.5rem }
 h1 { font-size: 1.6rem; margin: 0 0 .3rem; overflow-wrap: anywhere }
 h2 { font-size: 1.15rem; margin: 2rem 0 .6rem; border-bottom: 1px solid var(--line) }
-h3 { font-size: 1rem; margin: 1.3rem 0 .3rem }
+h3 { font-size: 1rem; margin: 1.3rem 0 .3rem } h2, h3 { overflow-wrap: anywhere }
 p { margin: .4rem 0 } .soft, figcaption { color: var(--soft) } a { color: var(--link) }
 .verdict { border-left: .4rem solid var(--open); background: var(--wash); padding: .7rem 1rem; margin: 1rem 0 }
 .verdict strong { font-size: 1.25rem; color: var(--open) }
