@@ -7,7 +7,7 @@ import { StoreError } from '@portolan/store'
 import { UpstreamError } from '@portolan/upstream'
 import { checkCommands, replayCommands, reportCommands } from './commands/check-tree.ts'
 import { priceCommands } from './commands/price-tree.ts'
-import { usageBookCommands, withRange } from './commands/usage-books.ts'
+import { usageBookCommands, withDisplay, withRange } from './commands/usage-books.ts'
 import { whatIfCommand } from './commands/usage-tree.ts'
 import { CliError, exitCodes } from './errors.ts'
 import { json } from './output.ts'
@@ -121,12 +121,15 @@ function commands(): Command {
     async (options) => (await import('./commands/admin.ts')).rotateToken(options),
   )
 
-  const usage = withRange(
-    add(
-      program.command('usage'),
-      'What was used and what it cost.',
-      'portolan usage --by day,team --model deepseek-v4-pro --from 2026-11-01',
+  const usage = withDisplay(
+    withRange(
+      add(
+        program.command('usage'),
+        'What was used and what it cost.',
+        'portolan usage --by day,team --model deepseek-v4-pro --from 2026-11-01',
+      ),
     ),
+    'the last day of the range',
   )
     .addOption(new Option('--since <date>', 'the older name of --from').hideHelp())
     .addOption(new Option('--until <date>', 'the older name of --to').hideHelp())

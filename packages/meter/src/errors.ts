@@ -16,6 +16,11 @@ export const meterErrors = {
     summary: 'A price file has a field with a missing, unknown or impossible value.',
     remedy: 'Correct the record named in the message; nothing of the file was loaded.',
   },
+  METER_BAD_RATES: {
+    kind: 'internal',
+    summary: 'A table of exchange rates for display has a place that could be read wrongly.',
+    remedy: 'Correct the place named in the message; nothing of the table was used.',
+  },
   METER_OVERLAPPING_PRICES: {
     kind: 'internal',
     summary: 'Two price records claim the same model, currency and instant, so the price would depend on chance.',

@@ -13,6 +13,18 @@ export { isPeak, zoneOffsetMs, type PeakSchedule } from './calendar.ts'
 export { comparePrices, type ComparedSide, type PriceComparison, type TrafficMix } from './compare.ts'
 export { costOf, costTiers, largestCost, priceRequest, type CostTier, type RequestCost } from './cost.ts'
 export { formatDecimal, parseDecimal, type Decimal } from './decimal.ts'
+export {
+  describeDisplayRate,
+  displayedDecimal,
+  displayedNanos,
+  displayRate,
+  isMissingRate,
+  noDisplayRates,
+  readDisplayRates,
+  type DisplayRate,
+  type DisplayRates,
+  type MissingRate,
+} from './display-rates.ts'
 export { MeterError, meterErrors, type MeterErrorCode } from './errors.ts'
 export { selfHostedPrice, zeroPrice, type FixedRates } from './fixed-price.ts'
 export { forecastBudget, type DailySpend, type Forecast, type ForecastInput, type SpendChange } from './forecast.ts'

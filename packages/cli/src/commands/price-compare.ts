@@ -5,6 +5,8 @@
  */
 import {
   comparePrices,
+  describeDisplayRate,
+  isMissingRate,
   isUnpriced,
   MeterError,
   priceAt,
@@ -15,16 +17,19 @@ import {
   type PriceComparison,
 } from '@portolan/meter'
 import { loadConfig } from '../config/load.ts'
+import { dayOf, Display, readDisplay, type DisplayOptions } from '../display-rates.ts'
 import { CliError } from '../errors.ts'
 import { readInstant, shortInstant } from '../instant.ts'
 import { json, table } from '../output.ts'
 import { readPriceBook } from '../price-files.ts'
 import type { CommonOptions } from './open.ts'
+import { shownRates } from './price.ts'
 
-export interface CompareOptions extends CommonOptions {
+export interface CompareOptions extends CommonOptions, DisplayOptions {
   readonly date?: string
   readonly secondDate?: string
   readonly currency: string
+  readonly secondCurrency?: string
   readonly promptTokens: number
   readonly hitRate: string
   readonly outputPerPrompt: string
@@ -38,34 +43,44 @@ export interface CompareOptions extends CommonOptions {
 
 /** @param first,second `vendor/model`. */
 export function comparePriceOf(first: string, second: string, options: CompareOptions): void {
-  const book = readPriceBook(loadConfig(options.config ?? null))
+  const loaded = loadConfig(options.config ?? null)
+  const book = readPriceBook(loaded)
   const dateMs = options.date === undefined ? Date.now() : readInstant(options.date, '--date')
   const secondMs = options.secondDate === undefined ? dateMs : readInstant(options.secondDate, '--second-date')
   const months = options.months === undefined ? null : Number(options.months)
   if (months !== null && !(months > 0 && months < 1e6))
     throw new CliError('CLI_BAD_ARGUMENT', `--months: "${options.months}" is no number of months.`)
+  const { currency, secondCurrency = currency } = options
+  const shownIn = options.in ?? currency
+  const display = readDisplay({ ...options, in: shownIn }, loaded, dayOf(dateMs))
+  const prices = [
+    inCurrency(priceOf(book, first, dateMs, options), display),
+    inCurrency(priceOf(book, second, secondMs, { ...options, currency: secondCurrency }), display),
+  ] as const
   const comparison = compared(
     {
       label: first,
-      price: priceOf(book, first, dateMs, options),
+      price: prices[0].price,
       ...(options.firstWritesMisses && { writesMisses: true }),
       ...(options.firstTokens !== undefined && { tokenRatio: options.firstTokens }),
     },
     {
       label: second,
-      price: priceOf(book, second, secondMs, options),
+      price: prices[1].price,
       ...(options.secondWritesMisses && { writesMisses: true }),
       ...(options.secondTokens !== undefined && { tokenRatio: options.secondTokens }),
       ...(options.secondOutput !== undefined && { outputRatio: options.secondOutput }),
     },
     options,
   )
+  const exchange = new Set(prices.flatMap(({ basis }) => basis ?? []))
+  const assumptions = [...comparison.assumptions, ...exchange]
   const lasts = months === null || comparison.billRatio === null ? null : months * comparison.billRatio
   if (options.json) {
-    console.log(json({ first, second, currency: options.currency, ...comparison, months, lastsMonths: lasts }))
+    console.log(json({ first, second, currency: shownIn, ...comparison, assumptions, months, lastsMonths: lasts }))
     return
   }
-  const { componentRatios, bill, billRatio, byHitShare, breakEvenHitShare, assumptions } = comparison
+  const { componentRatios, bill, billRatio, byHitShare, breakEvenHitShare } = comparison
   const sides = [
     { what: 'input', ratio: componentRatios.input },
     { what: 'cache read', ratio: componentRatios.cacheRead },
@@ -73,7 +88,7 @@ export function comparePriceOf(first: string, second: string, options: CompareOp
   ]
   console.log(`${first} (${shortInstant(dateMs)}) over ${second} (${shortInstant(secondMs)}), price by price:`)
   for (const { what, ratio } of sides) console.log(`  ${what.padEnd(12)} ${times(ratio)}`)
-  console.log(`\nThe bill for 1,000,000 prompt tokens and their answers, ${options.currency}:`)
+  console.log(`\nThe bill for 1,000,000 prompt tokens and their answers, ${shownIn}:`)
   console.log(`  ${first}  ${bill[0] ?? 'no price for a part of it'}`)
   console.log(`  ${second}  ${bill[1] ?? 'no price for a part of it'}`)
   console.log(`  ratio  ${times(billRatio)}\n`)
@@ -110,6 +125,27 @@ function priceOf(book: PriceBook, name: string, atMs: number, { currency, prompt
   })
   if (isUnpriced(price)) throw new CliError('CLI_NOT_FOUND', price.message)
   return price
+}
+
+/** More digits than a bill needs, so that ratios are not those of rounded prices. */
+const convertedDigits = 18
+
+/** @throws CliError CLI_NOT_FOUND where the table has no rate for that day: no comparison goes by a guess. */
+function inCurrency(price: Price, display: Display | null): { readonly price: Price; readonly basis?: string } {
+  if (display === null || price.currency === display.currency) return { price }
+  const rate = display.rateFrom(price.currency)
+  if (isMissingRate(rate))
+    throw new CliError(
+      'CLI_NOT_FOUND',
+      `Cannot compare ${price.currency} with ${display.currency}: ${rate.missing} Add one to the file that \`displayRates\` names, or choose a day with --rate-date.`,
+    )
+  const converted = {
+    ...price,
+    currency: display.currency,
+    rates: shownRates(price.rates, rate, convertedDigits),
+    partsAbove: price.partsAbove.map((part) => ({ ...part, rates: shownRates(part.rates, rate, convertedDigits) })),
+  }
+  return { price: converted, basis: describeDisplayRate(rate) }
 }
 
 function compared(

@@ -1,5 +1,6 @@
 /** The subcommands of `portolan price` and their options; the work of each is loaded when it is called. */
 import { InvalidArgumentError, Option, type Command } from 'commander'
+import { withDisplay } from './usage-books.ts'
 
 type Describe = (command: Command, description: string, example: string) => Command
 
@@ -10,14 +11,17 @@ export function priceCommands(program: Command, add: Describe): void {
     .description('The dated price book: look, compare, check, import. Overrides of your own win over it.')
   const currency = (command: Command): Command => command.option('--currency <code>', 'price list', 'USD')
 
-  dated(
-    currency(
-      add(
-        price.command('show').argument('<vendor>').argument('<model>'),
-        'What a model costs now: tiers, peak hours, factors, and what is known to come.',
-        'portolan price show deepseek deepseek-flash',
+  withDisplay(
+    dated(
+      currency(
+        add(
+          price.command('show').argument('<vendor>').argument('<model>'),
+          'What a model costs now: tiers, peak hours, factors, and what is known to come.',
+          'portolan price show deepseek deepseek-flash',
+        ),
       ),
     ),
+    'the day of the price',
   ).action(async (vendor: string, model: string, options) =>
     (await import('./price.ts')).showPrice(vendor, model, options),
   )
@@ -95,10 +99,13 @@ export function priceCommands(program: Command, add: Describe): void {
 }
 
 function compareCommand(price: Command, add: Describe): void {
-  add(
-    price.command('compare').argument('[first]', 'vendor/model').argument('[second]', 'vendor/model'),
-    'Two prices for one mix of traffic, with every assumption shown.',
-    'portolan price compare anthropic/claude-opus-4-7 deepseek/deepseek-v4-pro --date 2026-04-27 --months 4',
+  withDisplay(
+    add(
+      price.command('compare').argument('[first]', 'vendor/model').argument('[second]', 'vendor/model'),
+      'Two prices for one mix of traffic, with every assumption shown.',
+      'portolan price compare anthropic/claude-opus-4-7 deepseek/deepseek-v4-pro --date 2026-04-27 --months 4',
+    ),
+    '--date',
   )
     .option(
       '--launch-month',
@@ -107,6 +114,7 @@ function compareCommand(price: Command, add: Describe): void {
     .option('--date <instant>', 'ISO 8601; default: now')
     .option('--second-date <instant>', "another date for the second side's price")
     .option('--currency <code>', 'price list', 'USD')
+    .option('--second-currency <code>', "price list of the second side; another than the first's needs a dated rate")
     .option('--hit-rate <share>', 'cache hits of the prompt on both sides, 0 to 1', '0.9')
     .option('--output-per-prompt <ratio>', 'answer tokens for one prompt token', '0.025')
     .addOption(

@@ -1,14 +1,19 @@
 /** `portolan price at|show|history`: what the dated price book says of one model. */
 import {
+  describeDisplayRate,
+  displayedDecimal,
   formatDecimal,
+  isMissingRate,
   isUnpriced,
   priceAt,
   priceTimeline,
   type PriceBook,
   type PriceRecord,
+  type DisplayRate,
   type Rates,
 } from '@portolan/meter'
 import { loadConfig } from '../config/load.ts'
+import { dayOf, readDisplay, type DisplayOptions } from '../display-rates.ts'
 import { CliError } from '../errors.ts'
 import { readInstant, shortInstant } from '../instant.ts'
 import { json, table } from '../output.ts'
@@ -76,9 +81,12 @@ export function priceAtInstant(vendor: string, model: string, options: PriceOpti
 }
 
 /** Everything that can be charged for a model now, and what is known to come. */
-export function showPrice(vendor: string, model: string, options: PriceOptions): void {
+export function showPrice(vendor: string, model: string, options: PriceOptions & DisplayOptions): void {
   const { atMs, knownAtMs = atMs } = instants(options)
-  const book = readPriceBook(loadConfig(options.config ?? null))
+  const loaded = loadConfig(options.config ?? null)
+  const book = readPriceBook(loaded)
+  const display = readDisplay(options, loaded, dayOf(atMs))?.rateFrom(options.currency) ?? null
+  const shownBy = display === null || isMissingRate(display) ? null : display
   const name = { vendor, model, currency: options.currency }
   const price = priceAt(book, { ...name, atMs, knownAtMs, promptTokens: 0 })
   if (isUnpriced(price) || price.record === null)
@@ -98,6 +106,15 @@ export function showPrice(vendor: string, model: string, options: PriceOptions):
         from: shortInstant(record.fromMs),
         until: shortInstant(record.untilMs) || null,
         rates: Object.fromEntries(lines.map((line) => [line.when, ratesText(line.rates)])),
+        ...(display !== null && {
+          display: {
+            currency: options.in,
+            basis: isMissingRate(display) ? display.missing : describeDisplayRate(display),
+            rates:
+              shownBy &&
+              Object.fromEntries(lines.map((line) => [line.when, ratesText(shownRates(line.rates, shownBy))])),
+          },
+        }),
         modifiers: Object.fromEntries([...record.modifiers].map(([key, factor]) => [key, formatDecimal(factor)])),
         coming: coming.map((segment) => ({
           from: shortInstant(segment.fromMs),
@@ -114,16 +131,20 @@ export function showPrice(vendor: string, model: string, options: PriceOptions):
     `${vendor} ${price.matchedModel}: ${record.status}, in force since ${shortInstant(record.fromMs)} UTC. ${record.currency} per 1,000,000 tokens:\n`,
   )
   console.log(
-    table(lines, [
-      { title: 'WHEN', value: ({ when }) => when },
-      ...rateNames.map((rate) => ({
-        title: rate.replace(/([A-Z])/g, ' $1').toUpperCase(),
-        align: 'right' as const,
-        value: ({ rates }: { readonly rates: Rates }) => ratesText(rates)[rate] ?? '-',
-      })),
-    ]),
+    table(
+      [...lines, ...(shownBy === null ? [] : lines.map((line) => shownLine(line, shownBy)))],
+      [
+        { title: 'WHEN', value: ({ when }) => when },
+        ...rateNames.map((rate) => ({
+          title: rate.replace(/([A-Z])/g, ' $1').toUpperCase(),
+          align: 'right' as const,
+          value: ({ rates }: { readonly rates: Rates }) => ratesText(rates)[rate] ?? '-',
+        })),
+      ],
+    ),
   )
   console.log('')
+  if (display !== null) console.log(`  ~ ${isMissingRate(display) ? display.missing : describeDisplayRate(display)}`)
   if (record.schedule) console.log(`  peak hours      ${describeHours(record)}`)
   for (const [key, factor] of record.modifiers) console.log(`  ${key.padEnd(15)} x ${formatDecimal(factor)}`)
   const below = record.baseId ?? (record.status === 'promo' ? listBelow(book, name, record, atMs)?.id : null)
@@ -233,6 +254,16 @@ function linesOf(record: PriceRecord): Line[] {
           : rates,
     })),
   ]
+}
+
+function shownLine({ when, rates }: Line, by: DisplayRate): Line {
+  return { when: `~ ${when}, ${by.to}`, rates: shownRates(rates, by) }
+}
+
+export function shownRates(rates: Rates, by: DisplayRate, scale?: number): Rates {
+  const shown = { ...rates }
+  for (const name of rateNames) shown[name] = rates[name] && displayedDecimal(rates[name], by, scale)
+  return shown
 }
 
 function describeHours({ schedule }: PriceRecord): string {

@@ -15,6 +15,13 @@ export function withRange(command: Command): Command {
     .option('--upstream <name>', 'only this upstream')
 }
 
+/** `--in` and the day of its rate. */
+export function withDisplay(command: Command, day: string): Command {
+  return command
+    .option('--in <currency>', 'show amounts in this currency too, at the dated rates of `displayRates`')
+    .option('--rate-date <day>', `whose rate; default: ${day}`)
+}
+
 /** @param add gives a command its description, example and the options that every command has. */
 export function usageBookCommands(usage: Command, add: Describe): void {
   usage.enablePositionalOptions()
@@ -29,10 +36,13 @@ export function usageBookCommands(usage: Command, add: Describe): void {
     .option('--out <file>', 'default: standard output')
     .option('--account <name>', 'BillingAccountId of FOCUS', 'portolan')
     .action(async (options) => (await import('./usage-export.ts')).exportUsage(options))
-  add(
-    usage.command('statement'),
-    'What a team used in a month, line by line, adding up to the nano.',
-    'portolan usage statement --team red --month 2026-10 --format csv',
+  withDisplay(
+    add(
+      usage.command('statement'),
+      'What a team used in a month, line by line, adding up to the nano.',
+      'portolan usage statement --team red --month 2026-10 --format csv',
+    ),
+    'the last day of the month',
   )
     .requiredOption('--month <month>', 'such as 2026-10, UTC')
     .option('--team <team>', 'default: all teams; "-": keys without a team')

@@ -1,12 +1,13 @@
 /** `portolan usage statement`: what a team used in a month, line by line, adding up to the nano. */
 import { csvLine, type SqliteStore, type UsageLine } from '@portolan/store'
+import { dayOf, readDisplay, type Display, type DisplayOptions } from '../display-rates.ts'
 import { CliError } from '../errors.ts'
 import { json, money, table } from '../output.ts'
 import { withData, type CommonOptions } from './open.ts'
 import { decimalOf, metersOf, type Meter } from './usage-meters.ts'
 import { keyNames, readMonth } from './usage-range.ts'
 
-export interface StatementOptions extends CommonOptions {
+export interface StatementOptions extends CommonOptions, DisplayOptions {
   readonly month: string
   readonly team?: string
   readonly format: string
@@ -93,18 +94,30 @@ export function printStatement(options: StatementOptions): Promise<void> {
   const asCsv = options.format === 'csv'
   if (!asCsv && options.format !== 'text')
     throw new CliError('CLI_BAD_ARGUMENT', `--format: "${options.format}" is not one of text, csv (or give --json).`)
-  return withData(options, ({ store }) => {
+  return withData(options, ({ store }, loaded) => {
     const statement = statementOf(store, options.month, options.team ?? null)
-    if (options.json) console.log(json(statement))
-    else if (asCsv) process.stdout.write(statementCsv(statement))
-    else console.log(statementText(statement))
+    const display = readDisplay(options, loaded, dayOf(readMonth(options.month).untilMs - 1))
+    if (options.json) console.log(json(display === null ? statement : displayedStatement(statement, display)))
+    else if (asCsv) process.stdout.write(statementCsv(statement, display))
+    else console.log(statementText(statement, display))
   })
 }
 
-function statementCsv({ lines, totals }: Statement): string {
+function displayedStatement(statement: Statement, display: Display): object {
+  const totals = statement.totals.map((total) => ({ ...total, display: display.amount(total.nanos, total.currency) }))
+  return { ...statement, totals }
+}
+
+/** With `--in`, three columns more on every line: the amount, its currency, and what it was made with. */
+function statementCsv({ lines, totals }: Statement, display: Display | null): string {
   const header = ['team', 'key_id', 'key_name', 'model', 'upstream', 'meter', 'tokens', 'amount', 'currency']
+  const shown = (nanos: bigint, currency: string): readonly (string | null)[] => {
+    if (display === null) return []
+    const amount = display.amount(nanos, currency)
+    return [amount.nanos === null ? null : decimalOf(amount.nanos), amount.currency, amount.basis]
+  }
   return [
-    csvLine(header),
+    csvLine([...header, ...(display === null ? [] : ['display_amount', 'display_currency', 'display_basis'])]),
     ...lines.map((line) =>
       csvLine([
         line.team,
@@ -116,15 +129,16 @@ function statementCsv({ lines, totals }: Statement): string {
         line.tokens,
         decimalOf(line.nanos),
         line.currency,
+        ...shown(line.nanos, line.currency),
       ]),
     ),
     ...totals.map(({ currency, nanos }) =>
-      csvLine(['TOTAL', null, null, null, null, null, null, decimalOf(nanos), currency]),
+      csvLine(['TOTAL', null, null, null, null, null, null, decimalOf(nanos), currency, ...shown(nanos, currency)]),
     ),
   ].join('')
 }
 
-function statementText({ month, team, lines, totals, requestsUnpriced }: Statement): string {
+function statementText({ month, team, lines, totals, requestsUnpriced }: Statement, display: Display | null): string {
   const whose = team === null ? 'all teams' : team === '-' ? 'keys without a team' : `team ${team}`
   if (lines.length === 0 && requestsUnpriced === 0) return `${month}, ${whose}: nothing was used.`
   const text = [
@@ -143,6 +157,10 @@ function statementText({ month, team, lines, totals, requestsUnpriced }: Stateme
   ]
   for (const total of totals) {
     text.push(`TOTAL  ${money(total.nanos, total.currency)}  for ${total.requests.toLocaleString('en-US')} requests`)
+    if (display !== null && display.currency !== total.currency) {
+      const { nanos, basis } = display.amount(total.nanos, total.currency)
+      text.push(nanos === null ? `       ${basis}` : `       ~ ${money(nanos, display.currency)}  at ${basis}`)
+    }
     if (total.requestsEstimated > 0)
       text.push(
         `       of which ${money(total.estimatedNanos, total.currency)} for ${total.requestsEstimated.toLocaleString('en-US')} requests is our estimate; \`portolan usage reconcile\` replaces it`,

@@ -1,37 +1,51 @@
 /** `portolan usage`: totals from the rollups, or the newest rows one by one. */
 import type { LedgerRow, UsageGroup, UsageLine } from '@portolan/store'
+import { dayOf, readDisplay, type Display, type DisplayOptions } from '../display-rates.ts'
 import { CliError } from '../errors.ts'
 import { json, money, table, type Column } from '../output.ts'
 import { withData } from './open.ts'
 import { keyNames, readFilters, readGroups, readRange, type RangeOptions } from './usage-range.ts'
 
-export interface UsageOptions extends RangeOptions {
+export interface UsageOptions extends RangeOptions, DisplayOptions {
   readonly by: string
   readonly last?: number
 }
 
 export function usage(options: UsageOptions): Promise<void> {
-  return withData(options, ({ store }) => {
+  return withData(options, ({ store }, loaded) => {
+    const nowMs = Date.now()
     if (options.last !== undefined) {
       if (!Number.isInteger(options.last) || options.last < 1)
         throw new CliError('CLI_BAD_ARGUMENT', '--last takes a number of rows, e.g. --last 20.')
+      if (options.in !== undefined)
+        throw new CliError('CLI_BAD_ARGUMENT', '--in goes with sums, not with --last: rows stand as they were billed.')
       const { keyId } = readFilters(options, store)
       printRows(store.ledger.recent(options.last, keyId === undefined ? {} : { keyId }), options.json ?? false)
       return
     }
     const groupBy = readGroups(options.by)
-    const query = { groupBy, ...readRange(options, Date.now()), ...readFilters(options, store) }
-    const lines = store.ledger.usage(query)
-    if (options.json) console.log(json(lines))
+    const range = readRange(options, nowMs)
+    const display = readDisplay(options, loaded, dayOf((range.untilMs ?? nowMs + 1) - 1))
+    const lines = store.ledger.usage({ groupBy, ...range, ...readFilters(options, store) })
+    if (options.json) console.log(json(display === null ? lines : lines.map((line) => displayedLine(line, display))))
     else if (lines.length === 0) console.log('Nothing was used in this time.')
-    else console.log(table(lines, usageColumns(groupBy, keyNames(store), lines)))
+    else {
+      console.log(table(lines, usageColumns(groupBy, keyNames(store), lines, display)))
+      for (const note of display?.notes() ?? []) console.log(`~ ${note}`)
+    }
   })
+}
+
+function displayedLine(line: UsageLine, display: Display): object {
+  const { costNanos, currency } = line
+  return { ...line, display: currency === null ? null : display.amount(costNanos, currency) }
 }
 
 function usageColumns(
   groupBy: readonly UsageGroup[],
   names: ReadonlyMap<string, string>,
   lines: readonly UsageLine[],
+  display: Display | null,
 ): Column<UsageLine>[] {
   const count = (title: string, pick: (line: UsageLine) => number): Column<UsageLine> => ({
     title,
@@ -54,6 +68,15 @@ function usageColumns(
       align: 'right',
       value: (line) => (line.currency === null ? '-' : money(line.costNanos, line.currency)),
     },
+    ...(display === null
+      ? []
+      : [
+          {
+            title: `IN ${display.currency}`,
+            align: 'right' as const,
+            value: ({ costNanos, currency }: UsageLine) => display.cell(costNanos, currency),
+          },
+        ]),
     // Where nothing is missing and nothing was guessed, no column has to say so.
     ...(lines.some((line) => line.requestsUnpriced > 0) ? [count('UNPRICED', (line) => line.requestsUnpriced)] : []),
     ...(lines.some((line) => line.requestsEstimated > 0) ? [count('ESTIMATED', (line) => line.requestsEstimated)] : []),

@@ -5,6 +5,7 @@
 import { z } from 'zod'
 import { upstreamKinds } from '@portolan/upstream'
 import { protocols } from '@portolan/wire'
+import { booksSettings } from './books-schema.ts'
 import { decimal as rate, limitSettings } from './limits-schema.ts'
 
 const name = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/, 'must be 1 to 64 letters, digits, ".", "_" or "-"')
@@ -130,6 +131,7 @@ export const configSchema = z
       .optional()
       .describe('Names that callers use. A name that is not here goes to the upstreams that know it.'),
     ...limitSettings,
+    ...booksSettings,
     prices: z
       .strictObject({
         overrides: z
