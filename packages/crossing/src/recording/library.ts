@@ -253,7 +253,8 @@ export class RecordingLibrary {
         Number(row['erased']) === 1
           ? null
           : new Uint8Array(hkdfSync('sha256', this.#dataKey(row), '', `portolan-${purpose}\0${sessionId}`, 32))
-      if (known.size < mostKnown) known.set(sessionId, key)
+      // Under the database's own string: the caller's may be a piece of a line of many kilobytes and would keep all of it.
+      if (known.size < mostKnown) known.set(String(row['id']), key)
       return key
     }
   }
