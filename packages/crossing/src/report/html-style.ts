@@ -43,7 +43,8 @@ figure { margin: .5rem 0 } .worse { color: var(--bad); font-weight: 600 } .figur
 .figure .estimate { fill: var(--open) } .figure .interval.non-inferior { stroke: var(--good) } .figure .estimate.non-inferior { fill: var(--good) }
 .figure .interval.worse { stroke: var(--bad) } .figure .estimate.worse { fill: var(--bad) }
 :target { outline: 2px solid var(--link); outline-offset: 4px }
-@media (max-width: 45rem) { .answers { grid-template-columns: 1fr } main { padding: 1rem } }
+@media (max-width: 45rem) { .answers { grid-template-columns: minmax(0, 1fr) } main { padding: 1rem } }
+@media (max-width: 30rem) { .figure { overflow: visible } .figure text { font-size: 21px } }
 @media print { :root { --ink: #000; --soft: #444; --paper: #fff; --line: #bbb; --wash: #f4f4f4; --good: #0b5a2c; --open: #6b4500; --bad: #8f1d17; --link: #000;
     --h4: #d3ebda; --h3: #e6f2d8; --h2: #f8f1cc; --h1: #fae3cb; --h0: #f7d5d1 }
   body { font-size: 10.5pt } main { max-width: none; padding: 0 } a { text-decoration: none } pre { max-height: none; overflow: visible }
