@@ -112,6 +112,20 @@ describe('sessions without client ids (check 4)', () => {
     assert.equal([...here.recordings.sessions(id)].length, 100)
   })
 
+  it('keeps more equal conversations apart than it looks at, and each goes on once', () => {
+    // A health check sends the same words all day; a load test holds hundreds of equal conversations open.
+    const here = room()
+    const { id } = here.start('hashes')
+    const talks = 150
+    const opening = { messages: [ask('ping')] }
+    const going = { messages: [...opening.messages, say('pong'), ask('again')] }
+    for (const body of [opening, going])
+      for (let n = 0; n < talks; n++) here.recorder.record([here.captured(id, body, chatAnswer({ content: 'pong' }))])
+    const sessions = [...here.recordings.sessions(id)]
+    assert.equal(sessions.length, talks)
+    assert.ok(sessions.every(({ exchanges, forkedFrom }) => exchanges === 2 && forkedFrom === null))
+  })
+
   it('opens a fork for an edited history, and shares the draw of where it came from', () => {
     const here = room()
     const { id } = here.start('full')

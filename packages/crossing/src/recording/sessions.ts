@@ -117,26 +117,29 @@ interface Match {
 const question = 0
 const answer = 1
 
+/**
+ * Of many conversations with one beginning (health checks, load tests) only the newest are looked at, so that the
+ * thousandth costs what the first did. Where all of those have gone on, one that has not is looked for among the others.
+ */
+const mostAlike = 64
+
 /** @param within only this session, where the client named it. */
 function longestMatch(database: RecordingsDatabase, chain: ConversationChain, within: number | null): Match | null {
   for (let turn = chain.turns.length - 1; turn >= 0; turn--) {
     const whole = turn === chain.turns.length - 1
-    const candidates = database
-      .all(
-        `SELECT h.session, h.seq, h.kind, s.exchanges, s.erased FROM heads h JOIN sessions s ON s.number = h.session
-         WHERE h.chain = ? ORDER BY s.last_at`,
-        chain.turns[turn]!,
-      )
-      .filter((row) => (within === null || Number(row['session']) === within) && Number(row['erased']) === 0)
+    const alike = newestAlike(database, chain.turns[turn]!, within)
+    const candidates = alike.filter((row) => Number(row['erased']) === 0)
     if (candidates.length === 0) continue
     const current = candidates.filter((row) => Number(row['seq']) === Number(row['exchanges']) - 1)
     // Equal conversations side by side: the one that has waited longest goes on.
     const goesOn = current.find((row) => Number(row['kind']) === answer)
     if (goesOn) return { ...placeOf(goesOn), parentSeq: Number(goesOn['seq']), outgrown: false }
-    const asked = current.find((row) => Number(row['kind']) === question && !hasAnswer(database, row))
+    const asked = current.find((row) => Number(row['kind']) === question && Number(row['answered']) === 0)
     if (asked && whole) return { ...placeOf(asked), parentSeq: parentOf(database, asked), outgrown: false }
     // A first question like somebody else's is a conversation of its own.
     if (whole && chain.turns.length === 1) return null
+    const older = alike.length < mostAlike || within !== null ? null : olderCurrent(database, chain.turns[turn]!)
+    if (older) return { ...placeOf(older), parentSeq: Number(older['seq']), outgrown: false }
     const earlier = candidates.find((row) => Number(row['kind']) === answer) ?? candidates[0]!
     if (!whole || Number(earlier['kind']) === answer)
       return { ...placeOf(earlier), parentSeq: Number(earlier['seq']), outgrown: true }
@@ -144,18 +147,29 @@ function longestMatch(database: RecordingsDatabase, chain: ConversationChain, wi
   return null
 }
 
-function placeOf(row: Row): { session: number; seq: number } {
-  return { session: Number(row['session']), seq: Number(row['seq']) }
+/** Where this beginning stands in the newest sessions that have it; those that have waited longest first. */
+function newestAlike(database: RecordingsDatabase, chain: Uint8Array, within: number | null): Row[] {
+  const values = within === null ? [chain] : [chain, within]
+  return database.all(
+    `SELECT h.session, h.seq, h.kind, s.exchanges, s.erased,
+       EXISTS (SELECT 1 FROM heads a WHERE a.session = h.session AND a.seq = h.seq AND a.kind = ${answer}) AS answered
+     FROM (SELECT session, seq, kind FROM heads WHERE chain = ?${within === null ? '' : ' AND session = ?'}
+       ORDER BY session DESC, seq DESC, kind DESC LIMIT ${mostAlike}) h
+     JOIN sessions s ON s.number = h.session ORDER BY s.last_at`,
+    ...values,
+  )
 }
 
-function hasAnswer(database: RecordingsDatabase, row: Row): boolean {
-  return (
-    database.one(
-      `SELECT 1 FROM heads WHERE session = ? AND seq = ? AND kind = ${answer}`,
-      Number(row['session']),
-      Number(row['seq']),
-    ) !== null
+function olderCurrent(database: RecordingsDatabase, chain: Uint8Array): Row | null {
+  return database.one(
+    `SELECT h.session, h.seq FROM heads h JOIN sessions s ON s.number = h.session
+     WHERE h.chain = ? AND h.kind = ${answer} AND s.erased = 0 AND h.seq = s.exchanges - 1 LIMIT 1`,
+    chain,
   )
+}
+
+function placeOf(row: Row): { session: number; seq: number } {
+  return { session: Number(row['session']), seq: Number(row['seq']) }
 }
 
 /** A question repeated after a failure continues what the failed one continued. */
