@@ -58,7 +58,7 @@ export {
   type RateLimitInput,
 } from './limits.ts'
 export { csvLine, readCsv } from './csv.ts'
-export type { ArchiveManifest, ArchiveOptions } from './ledger-archive.ts'
+export type { ArchiveManifest, ArchiveOptions, KnownArchive } from './ledger-archive.ts'
 export type { LedgerCheck, LedgerProblem, LedgerProblemCode } from './ledger-check.ts'
 export { LedgerWriter, type LedgerWriterCounters, type LedgerWriterOptions } from './ledger-writer.ts'
 export {

@@ -28,3 +28,9 @@ export interface ArchiveOptions {
   readonly maxEntries?: number
   readonly onProgress?: (manifest: ArchiveManifest) => void
 }
+
+export interface KnownArchive {
+  /** Where it was written; somebody may have moved it since. */
+  readonly path: string
+  readonly manifest: ArchiveManifest
+}

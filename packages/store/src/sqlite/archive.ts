@@ -5,16 +5,28 @@
  *
  * Nothing leaves before its file was read back from the disk and agreed with digests, chain and sums. Sums of usage
  * stay, and so do the lines of the batches: the chain goes on through archives. A crash in between leaves either a
- * file that nobody knows, which is written again, or rows that are in both places, which the next run deletes.
+ * file that nobody knows, which the next run removes (`archive-claim.ts`) and writes again, or rows that are in both
+ * places, which the next run deletes.
  */
 import { hash } from 'node:crypto'
-import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, writeSync } from 'node:fs'
-import { join } from 'node:path'
+import {
+  closeSync,
+  existsSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeSync,
+} from 'node:fs'
+import { basename, dirname, join } from 'node:path'
 import type { DatabaseSync } from 'node:sqlite'
 import { gunzipSync, gzipSync } from 'node:zlib'
 import { csvLine, readCsv } from '../csv.ts'
 import { StoreError } from '../errors.ts'
-import type { ArchiveManifest, ArchiveOptions } from '../ledger-archive.ts'
+import type { ArchiveManifest, ArchiveOptions, KnownArchive } from '../ledger-archive.ts'
+import { ArchiveClaim, manifestPath } from './archive-claim.ts'
 import { batchHash } from './chain.ts'
 import { inTransaction } from './database.ts'
 import { digestOf, readRowBody } from './entry-body.ts'
@@ -29,30 +41,67 @@ const entriesADelete = 2000
 export function archiveLedger(
   database: DatabaseSync,
   options: ArchiveOptions,
-  nowMs: number,
+  now: () => number,
 ): readonly ArchiveManifest[] {
-  const { directory, beforeMs, maxEntries = 100_000 } = options
-  deleteArchived(database)
-  const done: ArchiveManifest[] = []
-  for (;;) {
-    const { before, batches } = oldestBatches(database, beforeMs, maxEntries)
-    if (batches.length === 0) return done
-    makeDirectory(directory)
-    const manifest = writeArchive(database, directory, before, batches, nowMs)
-    checkArchive(directory, manifest, batches)
-    writeDurably(join(directory, manifestName(manifest.file)), Buffer.from(`${JSON.stringify(manifest, null, 2)}\n`))
-    inTransaction(database, () => {
-      const { lastInsertRowid } = database
-        .prepare('INSERT INTO ledger_archives (first_batch, last_batch, file, manifest) VALUES (?, ?, ?, ?)')
-        .run(manifest.firstBatch, manifest.lastBatch, join(directory, manifest.file), JSON.stringify(manifest))
-      database
-        .prepare('UPDATE ledger_batches SET archive_id = ? WHERE batch BETWEEN ? AND ?')
-        .run(lastInsertRowid, manifest.firstBatch, manifest.lastBatch)
-    })
+  const claim = new ArchiveClaim(database, now)
+  try {
     deleteArchived(database)
-    done.push(manifest)
-    options.onProgress?.(manifest)
+    const done: ArchiveManifest[] = []
+    for (;;) {
+      const manifest = archiveOldest(database, options, claim, now)
+      if (manifest === null) return done
+      deleteArchived(database)
+      done.push(manifest)
+      options.onProgress?.(manifest)
+    }
+  } finally {
+    claim.release()
   }
+}
+
+/** The next file, whole and known to the ledger. Null: nothing is old enough. */
+function archiveOldest(
+  database: DatabaseSync,
+  { directory, beforeMs, maxEntries = 100_000 }: ArchiveOptions,
+  claim: ArchiveClaim,
+  now: () => number,
+): ArchiveManifest | null {
+  const { before, batches } = oldestBatches(database, beforeMs, maxEntries)
+  const [first, last] = [batches[0], batches.at(-1)]
+  if (first === undefined || last === undefined) return null
+  makeDirectory(directory)
+  const path = join(directory, fileName(first, last))
+  // A file of another ledger, or of this one before it was restored from a copy: never written over.
+  if (existsSync(path))
+    throw new StoreError('STORE_ARCHIVE', `${path} exists and this ledger did not write it; give it another directory.`)
+  claim.writing(path)
+  const manifest = writeArchive(database, path, before, batches, now())
+  checkArchive(directory, manifest, batches)
+  writeDurably(manifestPath(path), Buffer.from(`${JSON.stringify(manifest, null, 2)}\n`))
+  inTransaction(database, () => {
+    claim.written()
+    const { lastInsertRowid } = database
+      .prepare('INSERT INTO ledger_archives (first_batch, last_batch, file, manifest) VALUES (?, ?, ?, ?)')
+      .run(manifest.firstBatch, manifest.lastBatch, path, JSON.stringify(manifest))
+    const { changes } = database
+      .prepare('UPDATE ledger_batches SET archive_id = ? WHERE archive_id IS NULL AND batch BETWEEN ? AND ?')
+      .run(lastInsertRowid, manifest.firstBatch, manifest.lastBatch)
+    if (Number(changes) !== batches.length)
+      throw new StoreError('STORE_ARCHIVE', `Batches of ${path} went into another file meanwhile; this one is dropped.`)
+  })
+  return manifest
+}
+
+/** What the ledger has put into files, oldest first. */
+export function knownArchives(database: DatabaseSync): readonly KnownArchive[] {
+  return database
+    .prepare('SELECT file, manifest FROM ledger_archives ORDER BY archive_id')
+    .all()
+    .map(({ file, manifest }) => ({ path: String(file), manifest: JSON.parse(String(manifest)) as ArchiveManifest }))
+}
+
+function fileName(first: StoredBatch, last: StoredBatch): string {
+  return `ledger-${String(first.batch).padStart(9, '0')}-${String(last.batch).padStart(9, '0')}.csv.gz`
 }
 
 /** The oldest batches that are still here and old enough, and the chain's hash before them. */
@@ -80,13 +129,12 @@ function oldestBatches(
 
 function writeArchive(
   database: DatabaseSync,
-  directory: string,
+  path: string,
   hashBefore: string,
   batches: readonly StoredBatch[],
   nowMs: number,
 ): ArchiveManifest {
   const [first, last] = [batches[0]!, batches.at(-1)!]
-  const file = `ledger-${String(first.batch).padStart(9, '0')}-${String(last.batch).padStart(9, '0')}.csv.gz`
   const totals: Totals = new Map()
   const members: Buffer[] = []
   let lines = csvLine(header)
@@ -107,10 +155,10 @@ function writeArchive(
     }
   if (lines !== '') close()
   const bytes = Buffer.concat(members)
-  writeDurably(join(directory, file), bytes)
+  writeDurably(path, bytes)
   return {
     format: 'portolan-ledger-archive-1',
-    file,
+    file: basename(path),
     bytes: bytes.length,
     sha256: hash('sha256', bytes),
     createdAt: new Date(nowMs).toISOString(),
@@ -201,24 +249,18 @@ function readEntry(fields: readonly string[]): StoredEntry {
 
 /** Every archive that the ledger knows, read and compared with its manifest and the chain. Null: all are whole. */
 export function archiveProblem(database: DatabaseSync): StoreError | null {
-  const archives = database.prepare('SELECT * FROM ledger_archives ORDER BY archive_id').all()
+  const archives = knownArchives(database)
   const batches = archives.length === 0 ? [] : [...storedBatches(database)]
-  for (const fields of archives) {
-    const manifest = JSON.parse(String(fields['manifest'])) as ArchiveManifest
-    const file = String(fields['file'])
+  for (const { path, manifest } of archives) {
     const held = batches.filter(({ batch }) => batch >= manifest.firstBatch && batch <= manifest.lastBatch)
     try {
-      checkArchive(file.slice(0, -manifest.file.length - 1), manifest, held)
+      checkArchive(dirname(path), manifest, held)
     } catch (error) {
       if (error instanceof StoreError) return error
       throw error
     }
   }
   return null
-}
-
-function manifestName(file: string): string {
-  return file.replace(/\.csv\.gz$/, '.manifest.json')
 }
 
 /** Small transactions: the gateway writes rows meanwhile. */
@@ -246,7 +288,7 @@ function makeDirectory(directory: string): void {
   }
 }
 
-/** Written aside, forced to the disk and renamed: a file by its final name is whole. */
+/** Written aside, forced to the disk and renamed, the name forced too: a file by its final name is whole and stays. */
 function writeDurably(path: string, bytes: Buffer): void {
   const draft = `${path}.part`
   try {
@@ -258,9 +300,21 @@ function writeDurably(path: string, bytes: Buffer): void {
       closeSync(file)
     }
     renameSync(draft, path)
+    syncDirectory(dirname(path))
   } catch (cause) {
     rmSync(draft, { force: true })
     const code = cause instanceof Error && 'code' in cause ? String(cause.code) : String(cause)
     throw new StoreError('STORE_ARCHIVE', `The archive ${path} cannot be written (${code}).`, { cause })
+  }
+}
+
+function syncDirectory(path: string): void {
+  // Windows opens no directories, and writes its names through.
+  if (process.platform === 'win32') return
+  const directory = openSync(path, 'r')
+  try {
+    fsyncSync(directory)
+  } finally {
+    closeSync(directory)
   }
 }

@@ -14,8 +14,8 @@ import {
   type UsageQuery,
 } from '../ledger.ts'
 import type { LedgerCheck } from '../ledger-check.ts'
-import type { ArchiveManifest, ArchiveOptions } from '../ledger-archive.ts'
-import { archiveLedger, archiveProblem } from './archive.ts'
+import type { ArchiveManifest, ArchiveOptions, KnownArchive } from '../ledger-archive.ts'
+import { archiveLedger, archiveProblem, knownArchives } from './archive.ts'
 import { BatchChain, type BatchEntry } from './chain.ts'
 import { inTransaction, toStoreError } from './database.ts'
 import { correctionBody, digestOf, readCorrectionBody, readRowBody, rowBody } from './entry-body.ts'
@@ -164,7 +164,12 @@ export class SqliteLedger implements Ledger {
 
   /** Moves old batches into files; see `archive.ts`. @throws {StoreError} STORE_ARCHIVE; the rows are still here. */
   archive(options: ArchiveOptions): readonly ArchiveManifest[] {
-    return archiveLedger(this.#database, options, this.#now())
+    return archiveLedger(this.#database, options, this.#now)
+  }
+
+  /** What was archived so far, oldest first. */
+  archives(): readonly KnownArchive[] {
+    return this.#reading(() => knownArchives(this.#database))
   }
 
   /** Reads every archive that the ledger knows; null: all are there and whole. */
