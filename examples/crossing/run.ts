@@ -44,6 +44,10 @@ try {
   const replayed = await cli.guarded(arms, 'replay', 'run')
   console.log(`${replayed.error}\n\n${replayed.output}`)
   assert.equal(replayed.code, 0)
+  // Nobody watches: plain lines, about one for a tenth, and the summary at the end.
+  const progress = replayed.error.split('\n')
+  assert.ok(progress.length <= 10 && progress.every((line) => /^\d+ of \d+ attempts \(\d+ %\), [^\r]*$/.test(line)))
+  assert.match(replayed.output, /^ARM .*\n[^]*All \d+ attempts stand in /)
   assert.deepEqual(
     [...replayed.reached].sort(),
     [...arms].sort(),
