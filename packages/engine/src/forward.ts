@@ -28,12 +28,20 @@ export interface BlockState {
   readonly tail: Uint8Array
 }
 
+/** As it is kept: where tails are large, most blocks are kept without, and no sequence can be taken up there. */
+export interface KeptBlock {
+  readonly rows: Uint8Array
+  readonly tail: Uint8Array | null
+}
+
 export interface Forward {
   /** Weights, numeric mode and layout in one word: cached state of another identity is of no use. */
   readonly identity: string
   readonly vocabularySize: number
   readonly maximumPositions: number
   readonly endTokenId: number
+  /** Of how many blocks one keeps its tail, beside the ends of prompts and answers. Absent: all do. */
+  readonly tailEvery?: number
   open(): ForwardSequence
   /**
    * One pass; a sequence appears in one piece only. Logits of each piece, null where not wanted. Throws `ENGINE_MEMORY`

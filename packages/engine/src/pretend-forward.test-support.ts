@@ -23,6 +23,7 @@ interface PretendSequence extends ForwardSequence {
 export interface PretendOptions {
   readonly vocabularySize?: number
   readonly maximumPositions?: number
+  readonly tailEvery?: number
   readonly shares?: 'in-cache' | 'in-forward' | null
   /** Tokens that all sequences together may have taken. */
   readonly roomTokens?: number
@@ -41,11 +42,13 @@ export class PretendForward implements Forward {
   readonly alive = new Set<ForwardSequence>()
   readonly share?: (sequence: ForwardSequence, rows: Uint8Array) => void
 
+  readonly tailEvery: number
   readonly sharedBytes?: number
   readonly #roomTokens: number
 
   constructor(options: PretendOptions = {}) {
     const { vocabularySize = 1000, maximumPositions = 10_000, shares = null, roomTokens = Infinity } = options
+    this.tailEvery = options.tailEvery ?? 1
     this.#roomTokens = roomTokens
     if (shares === 'in-forward')
       Object.defineProperty(this, 'sharedBytes', {

@@ -1,5 +1,5 @@
 /**
- * How one block lies on disk: 64 bytes of head, then rows, then tail.
+ * How one block lies on disk: 64 bytes of head, then rows, then tail, if it has one.
  *
  *   0 magic "PKV1" | 4 key, 32 bytes | 36 segment u32 | 40 offset f64 | 48 rows u32 | 52 tail u32
  *   | 56 CRC-32 of rows and tail | 60 CRC-32 of the 60 bytes before
@@ -7,7 +7,7 @@
  * The head stands before the block in its segment and again in the index, so either can be made from the other.
  */
 import { crc32 } from 'node:zlib'
-import type { BlockState } from '../forward.ts'
+import type { KeptBlock } from '../forward.ts'
 import type { BlockKey } from './block-keys.ts'
 
 export const headBytes = 64
@@ -24,8 +24,8 @@ export interface BlockPlace {
   readonly checksum: number
 }
 
-export function checksumOf({ rows, tail }: BlockState): number {
-  return crc32(tail, crc32(rows))
+export function checksumOf({ rows, tail }: KeptBlock): number {
+  return tail === null ? crc32(rows) : crc32(tail, crc32(rows))
 }
 
 export function wholeBytes(place: BlockPlace): number {

@@ -14,7 +14,7 @@ import {
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, it } from 'node:test'
-import type { BlockState } from '../forward.ts'
+import type { BlockState, KeptBlock } from '../forward.ts'
 import { DiskTier } from './disk-tier.ts'
 
 const room = mkdtempSync(join(tmpdir(), 'disk-tier-'))
@@ -27,10 +27,10 @@ const blockOf = (number: number, rows = 300, tail = 200): BlockState => ({
   rows: new Uint8Array(rows).map((_, at) => number * 7 + at),
   tail: new Uint8Array(tail).map((_, at) => number * 13 + at),
 })
-const same = (block: BlockState | null, number: number): boolean =>
+const same = (block: KeptBlock | null, number: number): boolean =>
   block !== null &&
   Buffer.compare(block.rows, blockOf(number).rows) === 0 &&
-  Buffer.compare(block.tail, blockOf(number).tail) === 0
+  Buffer.compare(block.tail!, blockOf(number).tail) === 0
 
 function filled(count: number, directory = newRoom()): string {
   const tier = new DiskTier(directory)
@@ -48,6 +48,26 @@ describe('blocks on disk', () => {
       assert.equal(tier.blocks, 20)
       for (let number = 0; number < 20; number++) assert.ok(same(tier.get(keyOf(number)), number))
       assert.equal(tier.get(keyOf(99)), null)
+      tier.close()
+    }
+  })
+
+  it('may come without their tails, and get them later', () => {
+    const directory = newRoom()
+    const first = new DiskTier(directory)
+    for (const number of [1, 2]) first.put(keyOf(number), { ...blockOf(number), tail: null })
+    assert.deepEqual(first.get(keyOf(1)), { rows: Buffer.from(blockOf(1).rows), tail: null })
+    first.put(keyOf(2), blockOf(2))
+    // A tail that is there is never lost again.
+    first.put(keyOf(2), { ...blockOf(2), tail: null })
+    first.close()
+    for (const losesIndex of [false, true]) {
+      if (losesIndex) rmSync(join(directory, 'index'))
+      const tier = new DiskTier(directory)
+      assert.deepEqual([tier.hasTail(keyOf(1)), tier.hasTail(keyOf(2)), tier.blocks], [false, true, 2])
+      assert.equal(tier.get(keyOf(1))!.tail, null)
+      assert.ok(same(tier.get(keyOf(2)), 2))
+      assert.deepEqual(tier.verify().damaged, 0)
       tier.close()
     }
   })

@@ -23,7 +23,7 @@ import {
 } from 'node:fs'
 import { join } from 'node:path'
 import { EngineError } from '../errors.ts'
-import type { BlockState } from '../forward.ts'
+import type { KeptBlock } from '../forward.ts'
 import type { BlockKey } from './block-keys.ts'
 import { checksumOf, decodeHead, encodeHead, headBytes, wholeBytes, type BlockPlace } from './block-record.ts'
 
@@ -102,6 +102,10 @@ export class DiskTier {
     return this.#places.has(key)
   }
 
+  hasTail(key: BlockKey): boolean {
+    return (this.#places.get(key)?.tailBytes ?? 0) > 0
+  }
+
   segments(): SegmentFacts[] {
     const blocks = new Map<number, number>()
     for (const { segment } of this.#places.values()) blocks.set(segment, (blocks.get(segment) ?? 0) + 1)
@@ -109,7 +113,7 @@ export class DiskTier {
   }
 
   /** Rows alone for blocks in mid-prefix would not be checked by the checksum, so both parts are read together. */
-  get(key: BlockKey): BlockState | null {
+  get(key: BlockKey): KeptBlock | null {
     const place = this.#places.get(key)
     if (place === undefined) return null
     const block = this.#read(place)
@@ -120,10 +124,13 @@ export class DiskTier {
     return block
   }
 
-  /** Appends a block. A full disk or an unwritable folder loses the block, not the request that made it. */
-  put(key: BlockKey, block: BlockState): void {
-    if (this.#readOnly || this.#places.has(key)) return
-    const length = headBytes + block.rows.length + block.tail.length
+  /** Appends a block, also one that is here without its tail. A full disk or an unwritable folder loses the block, not the request that made it. */
+  put(key: BlockKey, block: KeptBlock): void {
+    const { rows, tail } = block
+    const isKnown = this.#places.has(key) && (tail === null || this.hasTail(key))
+    if (this.#readOnly || isKnown) return
+    const tailBytes = tail?.length ?? 0
+    const length = headBytes + rows.length + tailBytes
     if (length > this.limitBytes) return
     try {
       const segment = this.#segmentFor()
@@ -132,12 +139,12 @@ export class DiskTier {
         key,
         segment,
         offset,
-        rowsBytes: block.rows.length,
-        tailBytes: block.tail.length,
+        rowsBytes: rows.length,
+        tailBytes,
         checksum: checksumOf(block),
       }
       const head = encodeHead(place)
-      writeAll(this.#writer!, Buffer.concat([head, block.rows, block.tail]), offset)
+      writeAll(this.#writer!, Buffer.concat([head, rows, ...(tail === null ? [] : [tail])]), offset)
       this.#segments.set(segment, offset + length)
       writeAll(this.#index!, head, null)
       this.#places.set(key, place)
@@ -271,14 +278,14 @@ export class DiskTier {
     return opened
   }
 
-  #read(place: BlockPlace): BlockState | null {
+  #read(place: BlockPlace): KeptBlock | null {
     try {
       const whole = Buffer.alloc(wholeBytes(place))
       if (readSync(this.#reader(place.segment), whole, 0, whole.length, place.offset) < whole.length) return null
       const head = decodeHead(whole, 0)
       if (head === null || head.key !== place.key) return null
       const rows = whole.subarray(headBytes, headBytes + place.rowsBytes)
-      const tail = whole.subarray(headBytes + place.rowsBytes)
+      const tail = place.tailBytes === 0 ? null : whole.subarray(headBytes + place.rowsBytes)
       return checksumOf({ rows, tail }) === place.checksum ? { rows, tail } : null
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === undefined) throw error

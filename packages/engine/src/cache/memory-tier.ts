@@ -6,11 +6,11 @@
  * one also uses all before it. So what leaves is always the end of some prefix, and what stays can always be
  * reached from its beginning. The limit is kept except for what is held.
  */
-import type { BlockState } from '../forward.ts'
+import type { KeptBlock } from '../forward.ts'
 import type { BlockKey } from './block-keys.ts'
 
 interface Entry {
-  readonly block: BlockState
+  block: KeptBlock
   readonly parent: BlockKey | null
   holders: number
 }
@@ -48,7 +48,7 @@ export class MemoryTier {
     return this.#free.has(key) || this.#held.has(key)
   }
 
-  get(key: BlockKey): BlockState | null {
+  get(key: BlockKey): KeptBlock | null {
     return (this.#free.get(key) ?? this.#held.get(key))?.block ?? null
   }
 
@@ -65,7 +65,7 @@ export class MemoryTier {
   }
 
   /** `parent` null: the first of a prefix. A block whose predecessor is not here would be out of reach. */
-  add(key: BlockKey, parent: BlockKey | null, block: BlockState): void {
+  add(key: BlockKey, parent: BlockKey | null, block: KeptBlock): void {
     const bytes = sizeOf(block)
     if (this.has(key) || bytes > this.limitBytes) return
     if (parent !== null && !this.has(parent)) return
@@ -75,8 +75,19 @@ export class MemoryTier {
     this.#makeRoom()
   }
 
+  /** Gives a block that is here without its tail the tail. */
+  complete(key: BlockKey, tail: Uint8Array): void {
+    const entry = this.#free.get(key) ?? this.#held.get(key)
+    if (entry === undefined || entry.block.tail !== null) return
+    entry.block = { rows: entry.block.rows, tail }
+    if (entry.holders > 0) this.#heldBytes += tail.length
+    else this.#freeBytes += tail.length
+    this.touch(key)
+    this.#makeRoom()
+  }
+
   /** Keeps a block for a sequence that holds all before it; `block` is taken where none is here, whatever the limit. */
-  hold(key: BlockKey, parent: BlockKey | null, block: BlockState): BlockState {
+  hold(key: BlockKey, parent: BlockKey | null, block: KeptBlock): KeptBlock {
     const entry = this.#free.get(key) ?? this.#held.get(key) ?? { block, parent, holders: 0 }
     if (entry.holders++ === 0) {
       const bytes = sizeOf(entry.block)
@@ -113,6 +124,6 @@ export class MemoryTier {
   }
 }
 
-function sizeOf({ rows, tail }: BlockState): number {
-  return rows.length + tail.length
+function sizeOf({ rows, tail }: KeptBlock): number {
+  return rows.length + (tail?.length ?? 0)
 }

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
-import type { BlockState } from '../forward.ts'
+import type { BlockState, KeptBlock } from '../forward.ts'
 import { BlockKeys } from './block-keys.ts'
 import { DiskTier } from './disk-tier.ts'
 import { MemoryTier } from './memory-tier.ts'
@@ -135,7 +135,7 @@ describe('memory', () => {
           made.set(key, known)
           return known
         }
-        const readers: { readonly keys: string[]; readonly blocks: BlockState[] }[] = []
+        const readers: { readonly keys: string[]; readonly blocks: KeptBlock[] }[] = []
         const holdNext = ({ keys, blocks }: (typeof readers)[number], bytes: number): void => {
           const at = blocks.length
           if (at < keys.length) blocks.push(tier.hold(keys[at]!, keys[at - 1] ?? null, block(keys[at]!, bytes)))
@@ -152,8 +152,8 @@ describe('memory', () => {
           else if (act === 'use') tier.touch(keys[who]!)
           const held = new Map(readers.flatMap((each) => each.blocks.map((one, at) => [each.keys[at]!, one])))
           for (const [key, one] of held) assert.equal(tier.get(key), one)
-          const sum = (blocks: Iterable<BlockState>): number =>
-            [...blocks].reduce((all, one) => all + one.rows.length + one.tail.length, 0)
+          const sum = (blocks: Iterable<KeptBlock>): number =>
+            [...blocks].reduce((all, one) => all + one.rows.length + one.tail!.length, 0)
           assert.equal(tier.heldBytes, sum(held.values()))
           const here = [...made].filter(([key]) => tier.has(key))
           assert.equal(tier.bytes, sum(here.map(([, one]) => one)))

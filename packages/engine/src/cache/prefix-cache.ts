@@ -3,11 +3,12 @@
  *
  *   hit = floor(common prefix / 128) * 128, of a prefix that ends before the prompt's last token
  *
- * because the last token must be computed for its logits. Every block of a prefix is a place where it can be
- * taken up, so two prompts that part anywhere share all whole blocks before. Counters are exact: `hitTokens +
- * missTokens` is the sum of all prompts that were looked up.
+ * because the last token must be computed for its logits. Every block of a prefix that was kept with its tail is a
+ * place where it can be taken up, so where all are, two prompts that part anywhere share all whole blocks before.
+ * Where some are not, the last one before the end of what is known counts, and nothing that has to be computed again
+ * is a hit. Counters are exact: `hitTokens + missTokens` is the sum of all prompts that were looked up.
  */
-import { blockTokens, type BlockState } from '../forward.ts'
+import { blockTokens, type BlockState, type KeptBlock } from '../forward.ts'
 import type { BlockKey } from './block-keys.ts'
 import type { DiskTier } from './disk-tier.ts'
 import { MemoryTier } from './memory-tier.ts'
@@ -27,6 +28,7 @@ export interface FindOptions {
 }
 
 export interface CacheHit {
+  /** A multiple of 128 above 0: the prefix is taken up here. */
   readonly tokens: number
   readonly rows: readonly Uint8Array[]
   readonly tail: Uint8Array
@@ -97,13 +99,7 @@ export class PrefixCache {
    */
   find(keys: readonly BlockKey[], promptTokens: number, options: FindOptions = {}): CacheHit | null {
     const { holds = false, isReturn = false } = options
-    const usable = Math.min(keys.length, Math.floor(Math.max(0, promptTokens - 1) / this.#size))
-    const blocks: BlockState[] = []
-    for (let at = 0; at < usable; at++) {
-      const block = this.#load(keys, at, holds)
-      if (block === null) break
-      blocks.push(block)
-    }
+    const blocks = this.#takeUp(keys, this.known(keys, promptTokens), holds)
     const tokens = blocks.length * this.#size
     if (!isReturn) {
       this.#lookups++
@@ -113,7 +109,15 @@ export class PrefixCache {
     const last = blocks.at(-1)
     if (last === undefined) return null
     this.#memory.touch(keys[blocks.length - 1]!)
-    return { tokens, rows: blocks.map((block) => block.rows), tail: last.tail }
+    return { tokens, rows: blocks.map((block) => block.rows), tail: last.tail! }
+  }
+
+  /** How many blocks of a prompt are known, with or without their tails, before its last token. */
+  known(keys: readonly BlockKey[], promptTokens: number): number {
+    const usable = Math.min(keys.length, Math.floor(Math.max(0, promptTokens - 1) / this.#size))
+    let at = 0
+    while (at < usable && (this.#memory.has(keys[at]!) || this.#disk?.has(keys[at]!) === true)) at++
+    return at
   }
 
   /** Bytes of blocks that running sequences read. */
@@ -139,21 +143,29 @@ export class PrefixCache {
     return this.#memory.has(key) && (this.#disk === null || this.#disk.has(key))
   }
 
+  /** Can a prefix be taken up at the end of this block? */
+  hasTail(key: BlockKey): boolean {
+    return this.#memory.get(key)?.tail != null || this.#disk?.hasTail(key) === true
+  }
+
   /** A block that lies in memory; looking is not using it. */
-  inMemory(key: BlockKey): BlockState | null {
+  inMemory(key: BlockKey): KeptBlock | null {
     return this.#memory.get(key)
   }
 
-  /** Keeps block `at` of a prefix. */
-  store(keys: readonly BlockKey[], at: number, block: BlockState): void {
-    if (this.has(keys[at]!)) return
-    this.#stored++
-    this.#memory.add(keys[at]!, parentOf(keys, at), block)
-    this.#disk?.put(keys[at]!, block)
+  /** Keeps block `at` of a prefix, or the tail of one that is kept without. */
+  store(keys: readonly BlockKey[], at: number, block: KeptBlock): void {
+    const key = keys[at]!
+    if (!this.has(key)) {
+      this.#stored++
+      this.#memory.add(key, parentOf(keys, at), block)
+    } else if (block.tail === null || this.hasTail(key)) return
+    if (block.tail !== null) this.#memory.complete(key, block.tail)
+    this.#disk?.put(key, block)
   }
 
   /** Block `at` for a sequence that holds all before it: known already, or captured from the sequence now. */
-  hold(keys: readonly BlockKey[], at: number, capture: () => BlockState): BlockState {
+  hold(keys: readonly BlockKey[], at: number, capture: () => BlockState): KeptBlock {
     const key = keys[at]!
     if (!this.has(key)) this.#stored++
     const block = this.#memory.hold(key, parentOf(keys, at), this.#memory.get(key) ?? capture())
@@ -166,10 +178,28 @@ export class PrefixCache {
     this.#memory.release(keys.slice(0, blocks))
   }
 
-  #load(keys: readonly BlockKey[], at: number, holds: boolean): BlockState | null {
+  /** The blocks up to the last of the first `known` that has its tail, and whatever of them can really be read. */
+  #takeUp(keys: readonly BlockKey[], known: number, holds: boolean): KeptBlock[] {
+    const blocks: KeptBlock[] = []
+    for (let end = known; ;) {
+      while (end > 0 && !this.hasTail(keys[end - 1]!)) end--
+      if (holds) this.#memory.release(keys.slice(end, blocks.length))
+      blocks.splice(end)
+      while (blocks.length < end) {
+        const block = this.#load(keys, blocks.length, holds, blocks.length === end - 1)
+        if (block === null) break
+        blocks.push(block)
+      }
+      if (blocks.length === end) return blocks
+      // What could not be read is known no longer.
+      end = blocks.length
+    }
+  }
+
+  #load(keys: readonly BlockKey[], at: number, holds: boolean, needsTail: boolean): KeptBlock | null {
     const key = keys[at]!
     const kept = this.#memory.get(key)
-    if (kept !== null) {
+    if (kept !== null && (kept.tail !== null || !needsTail)) {
       this.#fromMemory++
       if (holds) this.#memory.hold(key, parentOf(keys, at), kept)
       // What is still asked for outlives the segment it was written to.
@@ -177,11 +207,12 @@ export class PrefixCache {
       return kept
     }
     const read = this.#disk?.get(key) ?? null
-    if (read === null) return null
+    if (read === null || (needsTail && read.tail === null)) return null
     this.#fromDisk++
+    if (read.tail !== null) this.#memory.complete(key, read.tail)
     if (holds) this.#memory.hold(key, parentOf(keys, at), read)
     else this.#memory.add(key, parentOf(keys, at), read)
-    return read
+    return this.#memory.get(key) ?? read
   }
 }
 

@@ -42,6 +42,8 @@ export interface KernelForwardOptions {
   readonly variant?: Variant | 'auto'
   /** Memory for sequences. Default: up to 1 GiB of what the weights leave. */
   readonly sequenceBytes?: number
+  /** Of how many cached blocks one keeps its tail. Default: 1 where tails are small, else as often as they cost no more than rows. */
+  readonly tailEvery?: number
   /** Tokens of one pass through the layers; longer batches take several. Default 160. */
   readonly passTokens?: number
 }
@@ -61,6 +63,7 @@ export class KernelForward implements Forward {
   /** Bytes of weights that lie in the memory, and how many of them one token alone reads. */
   readonly weightBytes: number
   readonly weightBytesPerToken: number
+  readonly tailEvery: number
   readonly #model: Model
   readonly #machine: Machine
   readonly #weights: PlacedWeights
@@ -75,8 +78,10 @@ export class KernelForward implements Forward {
     layout: SequenceLayout,
     memory: PageMemory,
     weightsName: string,
+    tailEvery: number,
   ) {
     const { config } = model
+    this.tailEvery = tailEvery
     this.#model = model
     this.#machine = machine
     this.#weights = weights
@@ -145,7 +150,8 @@ export class KernelForward implements Forward {
           out.set(unit, at)
         },
       }
-      return new KernelForward(model, machine, weights, layout, memory, weightsName)
+      const tailEvery = options.tailEvery ?? layout.tailEvery
+      return new KernelForward(model, machine, weights, layout, memory, weightsName, tailEvery)
     } catch (error) {
       await kernels.close()
       throw error

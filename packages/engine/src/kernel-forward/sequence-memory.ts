@@ -50,7 +50,12 @@ export interface SequenceLayout {
   readonly fixedBytes: number
   /** Rows of one block, of all kinds. */
   readonly blockBytes: number
+  /** Of how many blocks one keeps its tail. */
+  readonly tailEvery: number
 }
+
+/** Tails up to this are kept with every block: hits are worth more than so little memory. */
+const smallTailBytes = 2 ** 20
 
 export function layoutOf(config: ModelConfig, storage: RowStorage, mode: NumericMode): SequenceLayout {
   const { headDim, ropeDim, windowTokens } = config.attention
@@ -100,7 +105,25 @@ export function layoutOf(config: ModelConfig, storage: RowStorage, mode: Numeric
     }
   })
   const name = `${new SequenceState(config, storage).layout} ${indexBytes}`
-  return { name, isPacked, rowBytes, windowTokens, layers, kinds, fixedBytes, blockBytes }
+  return {
+    name,
+    isPacked,
+    rowBytes,
+    windowTokens,
+    layers,
+    kinds,
+    fixedBytes,
+    blockBytes,
+    tailEvery: tailEveryOf(layers, kinds, blockBytes),
+  }
+}
+
+/** As often as tails cost no more than rows. */
+function tailEveryOf(layers: readonly LayerLayout[], kinds: readonly RowKind[], blockBytes: number): number {
+  const tailBytes =
+    layers.reduce((sum, { windowBytes }) => sum + windowBytes, 0) +
+    kinds.reduce((sum, { openNumbers, voidNumbers }) => sum + (openNumbers - voidNumbers) * 4, 0)
+  return tailBytes <= smallTailBytes ? 1 : Math.ceil(tailBytes / Math.max(1, blockBytes))
 }
 
 export class KernelSequence implements ForwardSequence {

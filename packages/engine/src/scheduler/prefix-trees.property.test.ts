@@ -4,6 +4,11 @@
  *   hit = floor(common prefix / 128) * 128, common with any earlier conversation of the same tenant,
  *         and short of the prompt's last token
  *
+ * where every block keeps its tail. Where one of n does, a prompt is taken up at the last block of what is known that has
+ * one: the n-th ones, the ends of prompts and answers, and the places where two have parted before. So a prompt that
+ * continues or repeats another hits what the law says, and one that is the first to part from another up to n - 1
+ * blocks less.
+ *
  * `PORTOLAN_PREFIX_TREES=10000 npm test -- prefix-trees` is the proof in full (minutes); the default is a sample.
  */
 import assert from 'node:assert/strict'
@@ -77,11 +82,75 @@ function submit(scheduler: Scheduler, tenant: number, promptIds: readonly number
   return outcome
 }
 
+function run(scheduler: Scheduler, tenant: number, promptIds: readonly number[], maximumOutputTokens: number) {
+  const outcome = submit(scheduler, tenant, promptIds, maximumOutputTokens)
+  drain(scheduler)
+  return outcome
+}
+
 function drain(scheduler: Scheduler): void {
   for (let steps = 0; scheduler.step(); steps++) assert.ok(steps < 100_000)
 }
 
 describe(`in ${trees} random trees of conversations`, () => {
+  it('with one tail of n kept, prompts are taken up at the last one, lawfully where they continue or part again', () => {
+    let late = 0
+    let lawful = 0
+    fc.assert(
+      fc.property(
+        tree,
+        fc.integer({ min: 1, max: 5 }),
+        fc.constantFrom(null, 'in-forward' as const),
+        (requests, tailEvery, shares) => {
+          const forward = new PretendForward({ vocabularySize, tailEvery, shares })
+          const cache = new PrefixCache({ memoryBytes: Infinity })
+          const scheduler = new Scheduler(forward, cache, { now: () => 0 })
+          const earlier: Conversation[] = []
+          const tails = new Set<string>()
+          const nameOf = (tenant: number, ids: readonly number[], tokens: number): string =>
+            `${tenant}: ${ids.slice(0, Math.floor(tokens / blockTokens) * blockTokens).join(' ')}`
+          let hitTokens = 0
+          /** Answers, and notes which tails are kept from now on; how far the law would have gone, and how far it went. */
+          const answer = (tenant: number, prompt: readonly number[], outputTokens: number) => {
+            const law = lawfulHit(prompt, tenant, earlier)
+            const { drawn, end } = run(scheduler, tenant, prompt, outputTokens)
+            assert.deepEqual(drawn, pretended(prompt, outputTokens))
+            let hit = law
+            while (hit > 0 && !tails.has(nameOf(tenant, prompt, hit))) hit -= blockTokens
+            assert.equal(end!.hitTokens, hit)
+            assert.ok(law - hit < tailEvery * blockTokens, `${law - hit} tokens of ${tailEvery} blocks computed again`)
+            hitTokens += hit
+            assert.equal(cache.counters.hitTokens, hitTokens)
+            const ids = [...prompt, ...drawn]
+            const computedTokens = prompt.length + Math.max(0, drawn.length - 1)
+            for (const tokens of [law, prompt.length - 1, prompt.length, computedTokens])
+              tails.add(nameOf(tenant, ids, tokens))
+            for (let blocks = tailEvery; blocks * blockTokens <= computedTokens; blocks += tailEvery)
+              tails.add(nameOf(tenant, ids, blocks * blockTokens))
+            earlier.push({ tenant, ids, computedTokens })
+            return { law, hit, computed: ids.slice(0, computedTokens) }
+          }
+          for (const each of requests) {
+            const prompt = promptOf(each, earlier)
+            const { law, hit, computed } = answer(each.tenant, prompt, each.outputTokens)
+            if (hit < law) late++
+            else if ((law / blockTokens) % tailEvery !== 0) lawful++
+            // The same prompt again, and one that goes on where the answer ended, hit what the law says.
+            for (const again of [prompt, [...computed, 1]]) {
+              const repeated = answer(each.tenant, again, 0)
+              assert.equal(repeated.hit, repeated.law)
+            }
+          }
+        },
+      ),
+      { numRuns: trees, seed: 130 },
+    )
+    assert.ok(
+      late > trees / 10 && lawful > trees / 10,
+      `${late} taken up late, ${lawful} where only an end had its tail`,
+    )
+  })
+
   it('every hit is what the law says, every counter the sum of the hits, every answer as without a cache', () => {
     let hits = 0
     let partings = 0
@@ -123,6 +192,7 @@ describe(`in ${trees} random trees of conversations`, () => {
     let preemptions = 0
     const room = fc.record({
       atOnce: fc.integer({ min: 1, max: 6 }),
+      tailEvery: fc.constantFrom(1, 3),
       shares: fc.constantFrom(null, 'in-cache' as const, 'in-forward' as const),
       maximumRunning: fc.integer({ min: 1, max: 4 }),
       sequenceBytes: fc.constantFrom(Infinity, 60, 30, 0),
@@ -131,9 +201,9 @@ describe(`in ${trees} random trees of conversations`, () => {
       memoryBytes: fc.constantFrom(4000, 40, 0),
     })
     fc.assert(
-      fc.property(tree, room, (requests, { atOnce, shares, memoryBytes, ...limits }) => {
+      fc.property(tree, room, (requests, { atOnce, shares, tailEvery, memoryBytes, ...limits }) => {
         const cache = new PrefixCache({ memoryBytes })
-        const forward = new PretendForward({ vocabularySize, shares })
+        const forward = new PretendForward({ vocabularySize, shares, tailEvery })
         const scheduler = new Scheduler(forward, cache, { now: () => 0, tokenBudget: 96, ...limits })
         const earlier: Conversation[] = []
         let hitTokens = 0

@@ -79,6 +79,10 @@ interface Running {
   readonly sequence: ForwardSequence
   /** Leading blocks that are read in the cache. */
   heldBlocks: number
+  /** Blocks that were known when it was taken up, also those behind where it was. */
+  readonly knownBlocks: number
+  /** The newest block, where it was kept without its tail: until the next one nobody knows whether it is the last. */
+  open: { readonly at: number; readonly block: BlockState } | null
   /** Where it begins to come on: what it had before it was put down may have to be computed again. */
   readonly newsFrom: number
 }
@@ -273,6 +277,7 @@ export class Scheduler {
     const keys = before?.keys ?? new BlockKeys({ tenant, model: this.#forward.identity })
     const holds = this.#readsInCache
     const isReturn = before !== null
+    const knownBlocks = this.#cache.known(keys.extend(ids), ids.length)
     const hit = this.#cache.find(keys.extend(ids), ids.length, { holds, isReturn })
     let sequence: ForwardSequence | null = null
     let heldBlocks = holds && hit !== null ? hit.rows.length : 0
@@ -308,6 +313,8 @@ export class Scheduler {
       progress: before ?? { sampler, keys, ids, hitTokens: from, outputTokens: 0, computedTo: from },
       sequence,
       heldBlocks,
+      knownBlocks,
+      open: null,
       newsFrom: before?.computedTo ?? from,
     }
   }
@@ -431,9 +438,23 @@ export class Scheduler {
       this.#forward.share?.(sequence, block.rows)
       return
     }
-    if (!this.#cache.has(keys[at]!)) this.#cache.store(keys, at, capture())
+    running.open = null
+    if (this.#keepsTail(running, at)) {
+      if (!this.#cache.has(keys[at]!) || !this.#cache.hasTail(keys[at]!)) this.#cache.store(keys, at, capture())
+    } else if (!this.#cache.hasTail(keys[at]!)) {
+      const block = capture()
+      this.#cache.store(keys, at, { rows: block.rows, tail: null })
+      running.open = { at, block }
+    }
     const kept = this.#cache.inMemory(keys[at]!)
     if (kept !== null) this.#forward.share?.(sequence, kept.rows)
+  }
+
+  /** Regularly, at the ends of what is asked again or continued, and where another prompt has parted from this one. */
+  #keepsTail({ job, knownBlocks }: Running, at: number): boolean {
+    const { length } = job.promptIds
+    const ends = [length, length - 1].map((tokens) => Math.floor(tokens / blockTokens))
+    return (at + 1) % (this.#forward.tailEvery ?? 1) === 0 || at + 1 === knownBlocks || ends.includes(at + 1)
   }
 
   // ----------------------------------------------------------------------------------------------- ends
@@ -446,8 +467,11 @@ export class Scheduler {
 
   #letGo(running: Running): void {
     this.#running = this.#running.filter((each) => each !== running)
-    const { progress, sequence, heldBlocks } = running
-    this.#cache.release(progress.keys.extend(progress.ids), heldBlocks)
+    const { progress, sequence, heldBlocks, open } = running
+    const keys = progress.keys.extend(progress.ids)
+    // Here the conversation goes on.
+    if (open !== null) this.#cache.store(keys, open.at, open.block)
+    this.#cache.release(keys, heldBlocks)
     this.#forward.close?.(sequence)
   }
 
