@@ -19,20 +19,40 @@ export interface ReplayDoors {
   readonly priceOf: (usage: UsageRecord, atMs: number) => bigint | null
 }
 
-/** Runs `work` with doors for the arms, by name; afterwards the key is revoked and every row is in the ledger. */
+/** Where a judge is asked: under a key of its own, so that its bill is a line of its own. */
+export interface JudgeAddress extends Pick<ReplayDoors, 'priceOf'> {
+  readonly url: string
+  readonly key: string
+  readonly model: string
+}
+
+/**
+ * Runs `work` with doors for the arms, by name, and for a judge; afterwards the keys are revoked and every row is in the
+ * ledger.
+ */
 export async function withReplayDoors<T>(
   arms: readonly Arm[],
   {
     loaded,
     data,
     timeoutMs,
-  }: { readonly loaded: LoadedConfig; readonly data: DataDirectory; readonly timeoutMs: number },
-  work: (doors: ReadonlyMap<string, ReplayDoors>) => Promise<T>,
+    judge,
+  }: {
+    readonly loaded: LoadedConfig
+    readonly data: DataDirectory
+    readonly timeoutMs: number
+    readonly judge: Arm | null
+  },
+  work: (doors: ReadonlyMap<string, ReplayDoors>, judge: JudgeAddress | null) => Promise<T>,
 ): Promise<T> {
+  const named = [
+    ...arms.map((arm) => ({ arm, name: `replay/${arm.name}` })),
+    ...(judge === null ? [] : [{ arm: judge, name: `judge/${judge.name}` }]),
+  ]
   const config = {
     ...toGatewayConfig(loaded, { host: '127.0.0.1', port: 0 }),
-    models: arms.map(({ name, upstream, model }) => ({
-      name: `replay/${name}`,
+    models: named.map(({ name, arm: { upstream, model } }) => ({
+      name,
       route: [{ upstream, model }],
       lossPolicy: null,
       tokenizer: null,
@@ -48,29 +68,29 @@ export async function withReplayDoors<T>(
     fixedPrices: (current) => fixedPrices(loaded.file, current),
     log: pino({ level: 'error' }, pino.destination(2)),
   })
-  const key = data.store.keys.createKey({ name: 'replay' }, Date.now(), randomBytes(32))
+  const keyFor = (name: string): ReturnType<typeof data.store.keys.createKey> =>
+    data.store.keys.createKey({ name }, Date.now(), randomBytes(32))
+  const key = keyFor('replay')
+  const judgeKey = judge === null ? null : keyFor('judge')
   const own = fixedPrices(loaded.file, config)
+  const pricing = ({ upstream, model }: Arm): ReplayDoors['priceOf'] => {
+    const supplier = config.upstreams.find(({ name }) => name === upstream)
+    const fixed = own.get(upstream)
+    const priceKey = { vendor: supplier?.prices ?? supplier?.kind ?? upstream, model, currency: config.currency }
+    return (usage, atMs) => (fixed ? costOf(usage, fixed) : priceRequest(usage, book, priceKey, atMs)).totalNanos
+  }
   try {
-    const doors = arms.map((arm): [string, ReplayDoors] => {
-      const supplier = config.upstreams.find(({ name }) => name === arm.upstream)
-      const fixed = own.get(arm.upstream)
-      const priceKey = {
-        vendor: supplier?.prices ?? supplier?.kind ?? arm.upstream,
-        model: arm.model,
-        currency: config.currency,
-      }
-      return [
-        arm.name,
-        {
-          ask: askThroughDoors(gateway.url, `replay/${arm.name}`, key.secret, timeoutMs),
-          priceOf: (usage, atMs) =>
-            (fixed ? costOf(usage, fixed) : priceRequest(usage, book, priceKey, atMs)).totalNanos,
-        },
-      ]
-    })
-    return await work(new Map(doors))
+    const doors = arms.map((arm): [string, ReplayDoors] => [
+      arm.name,
+      { ask: askThroughDoors(gateway.url, `replay/${arm.name}`, key.secret, timeoutMs), priceOf: pricing(arm) },
+    ])
+    const address =
+      judge === null || judgeKey === null
+        ? null
+        : { url: gateway.url, key: judgeKey.secret, model: `judge/${judge.name}`, priceOf: pricing(judge) }
+    return await work(new Map(doors), address)
   } finally {
-    data.store.keys.revokeKey(key.key.id, Date.now())
+    for (const each of [key, judgeKey]) if (each !== null) data.store.keys.revokeKey(each.key.id, Date.now())
     await gateway.drain()
     await writer.close()
   }

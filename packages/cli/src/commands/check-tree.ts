@@ -51,7 +51,7 @@ export function replayCommands(program: Command, add: Describe): void {
   const replay = program.command('replay').description('Ask the recorded tasks of a plan of every arm.')
   add(
     replay.command('run').argument('[file]', 'plan file', 'plan.yaml'),
-    'Step mode: each recorded exchange asked again. A stopped run goes on where it stood.',
+    'Recorded exchanges asked again, whole sessions driven, or both, as the plan says. A stopped run goes on where it stood.',
     'portolan replay run plan.yaml --budget 25USD',
   )
     .addOption(
@@ -76,6 +76,22 @@ export function reportCommands(program: Command, add: Describe): void {
     .option('--longctx <file>', 'what `check longctx --out` wrote; kept beside the plan for the next time')
     .option('--focus <file>', 'what the replay cost, as FOCUS 1.2 records in CSV')
     .action(async (file: string, options) => (await import('./report.ts')).makeReport(file, options))
+  add(
+    report.command('label').argument('[file]', 'plan file', 'plan.yaml'),
+    'Write a sheet on which people say, blind, which of two judged answers is better.',
+    'portolan report label plan.yaml --cases 80',
+  )
+    .addOption(new Option('--cases <count>', 'pairs of answers').argParser(positive).default(60))
+    .option('--out <file>', 'the sheet (default: plan.labels.yaml)')
+    .option('--force', 'write over an existing sheet')
+    .action(async (file: string, options) => (await import('./calibrate.ts')).labelAnswers(file, options))
+  add(
+    report.command('calibrate').argument('[file]', 'plan file', 'plan.yaml'),
+    'Hold the judge against the labels of people; without them it is shown and decides nothing.',
+    'portolan report calibrate plan.yaml --labels plan.labels.yaml',
+  )
+    .requiredOption('--labels <file>', 'the filled sheet')
+    .action(async (file: string, options) => (await import('./calibrate.ts')).calibrateJudge(file, options))
   add(
     report.command('sign').argument('[file]', 'plan file', 'plan.yaml'),
     'Sign the report as it stands; a changed one has to be signed again.',

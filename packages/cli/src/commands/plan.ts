@@ -344,6 +344,12 @@ function undecided(plan: Plan, dataset: Dataset, library: RecordingLibrary, load
   return [...new Set(problems)]
 }
 
+/** Sessions of the frozen cases whose subject was erased since: nothing of them can be asked or counted. */
+export function erasedSessions(dataset: Dataset, library: RecordingLibrary): ReadonlySet<string> {
+  const sessions = new Set(dataset.cases.map(({ sessionId }) => sessionId))
+  return new Set([...sessions].filter((id) => library.session(id).erased))
+}
+
 /** Upstreams that answered every one of these cases: what they were not sent is new to them. */
 export function processorsOf(dataset: Dataset, library: RecordingLibrary): string[] {
   let shared: readonly string[] | null = null

@@ -1,44 +1,58 @@
 /**
- * `portolan replay run`: every case of a frozen plan asked of every arm, in step mode. What is asked already stands in
- * the encrypted journal beside the plan (`plan.attempts`), so a run that was stopped or killed goes on where it stood.
+ * `portolan replay run`: every case of a frozen plan asked of every arm, as steps, as whole sessions, or both; then, where
+ * the plan names a judge, answers in words compared. What is asked already stands in the encrypted journals beside the
+ * plan (`plan.attempts`, `plan.judged`), so a run that was stopped or killed goes on where it stood.
  *
  * `--pilot N` asks a draft's first N cases of the first candidate, the incumbent and the incumbent again, and writes what
  * `portolan plan pilot --results` reads.
  */
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import {
+  allCases,
   AttemptJournal,
   chooseReasoning,
   hashOf,
   IsolatedRunner,
   mintId,
   permitEgress,
+  plannedCases,
   replaySteps,
   requireFrozen,
+  scoreSession,
   scoreStep,
-  wilsonInterval,
+  toolEventsOf,
   type AdapterChoice,
   type Arm,
   type Attempt,
   type Case,
   type Dataset,
+  type EgressPermit,
+  type EgressPurpose,
   type Exchange,
   type Plan,
+  type PlanChecks,
   type RecordingLibrary,
   type ReplayArm,
+  type ReplayInput,
   type ReplayResult,
   type Run,
+  type SessionReplay,
+  type StepScoring,
+  type ToolEvent,
 } from '@portolan/crossing'
 import { resolveUpstream } from '@portolan/upstream'
 import { toGatewayConfig } from '../config/to-gateway.ts'
 import type { LoadedConfig } from '../config/load.ts'
 import { CliError, exitCodes } from '../errors.ts'
-import { json, money, table } from '../output.ts'
+import { json } from '../output.ts'
 import { openLibrary } from '../recording.ts'
-import { withReplayDoors } from '../replay-doors.ts'
+import { withReplayDoors, type ReplayDoors } from '../replay-doors.ts'
+import { checkFilePath, requireCheckFiles } from './check-files.ts'
 import { withData, type CommonOptions } from './open.ts'
+import { judgeReplay } from './replay-judge.ts'
 import { replayProgress } from './replay-progress.ts'
-import { casesFileOf, checkCases, processorsOf, readPlan } from './plan.ts'
+import { emptyTally, summary, tallies } from './replay-summary.ts'
+import { casesFileOf, checkCases, erasedSessions, processorsOf, readPlan } from './plan.ts'
 
 export interface ReplayOptions extends CommonOptions {
   readonly pilot?: number
@@ -48,91 +62,171 @@ export interface ReplayOptions extends CommonOptions {
 
 /** The incumbent asked again: the noise floor. */
 const againName = 'aa'
+const retries: ReplayInput['retries'] = {
+  most: 3,
+  pause: (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds)),
+}
 
 export function runReplay(file: string, options: ReplayOptions): Promise<void> {
   return withData(options, async (data, loaded) => {
+    const isPilot = options.pilot !== undefined
     const draft = readPlan(file)
-    const plan = options.pilot === undefined ? requireFrozen(draft) : draft
+    const plan = isPilot ? draft : requireFrozen(draft)
     const dataset = checkCases(plan, file)
+    requireCheckFiles(plan, file)
+    const spendCapNanos = options.budget === undefined ? plan.replay.spendCapNanos : nanosOf(options.budget)
     const library = openLibrary(loaded, data.path, true)
     const runner = new IsolatedRunner()
+    const { timeMs, memoryMiB } = plan.checkLimits
+    const checkRunner = new IsolatedRunner({ taskMs: timeMs, memoryMiB })
     const again: Arm = { ...plan.incumbent, name: againName }
-    const arms = [
-      plan.incumbent,
-      again,
-      ...(options.pilot === undefined ? plan.candidates : plan.candidates.slice(0, 1)),
-    ]
-    const cases = options.pilot === undefined ? dataset.cases : dataset.cases.slice(0, options.pilot)
+    const arms = [plan.incumbent, again, ...(isPilot ? plan.candidates.slice(0, 1) : plan.candidates)]
+    const judge = isPilot ? null : plan.judge
     const stop = new AbortController()
     process.once('SIGINT', () => stop.abort())
     try {
-      const permits = permitsOf(arms, plan, dataset, library, loaded)
-      const exchangeOf = exchangeReader(library)
-      const journal = new AttemptJournal(
-        journalOf(file, options.pilot !== undefined),
-        plan.hash ?? plan.dataset.hash,
-        library.derivedKeys('attempts'),
-      )
+      const permitFor = permits(plan, dataset, library, loaded)
+      const permitted = new Map(arms.map((arm) => [arm.name, permitFor(arm, 'replay')]))
+      const judgePermit = judge && permitFor(judge, 'judge')
+      const erased = erasedSessions(dataset, library)
+      const cases = casesOf(plan, dataset, erased, options.pilot)
+      const read = recordedReader(library)
+      const journalFile = journalOf(file, isPilot)
+      const journal = new AttemptJournal(journalFile, plan.hash ?? plan.dataset.hash, library.derivedKeys('attempts'))
       try {
-        await withReplayDoors(arms, { loaded, data, timeoutMs: options.timeout * 1000 }, async (doors) => {
-          const choices = new Map<string, AdapterChoice>()
-          const replayArms: ReplayArm[] = []
-          for (const arm of arms) {
-            const { ask, priceOf } = doors.get(arm.name)!
-            const requests = cases.slice(0, 200).flatMap((each) => exchangeOf(each).content?.request ?? [])
-            const choice = await chooseReasoning(ask, requests, arm.settings)
-            choices.set(arm.name, choice)
-            replayArms.push({
-              name: arm.name,
-              ask,
-              priceOf,
-              reasoning: choice.reasoning,
-              settings: arm.settings,
-              permit: permits.get(arm.name)!,
-            })
-          }
-          const begun = options.pilot === undefined ? readRuns(file, plan) : null
-          const runs = begun ?? runsOf(plan, arms, choices, loaded)
-          // Attempts name their runs, so these stand before the first attempt does.
-          if (options.pilot === undefined && begun === null) writeRuns(file, runs)
-          const show = replayProgress(
-            {
-              write: (text) => process.stderr.write(text),
-              isTerminal: process.stderr.isTTY,
-              now: () => performance.now(),
+        await withReplayDoors(
+          arms,
+          { loaded, data, timeoutMs: options.timeout * 1000, judge },
+          async (doors, judgeAddress) => {
+            const requests = dataset.cases
+              .filter(({ sessionId }) => !erased.has(sessionId))
+              .slice(0, 200)
+              .flatMap((each) => read.exchangeOf(each).content?.request ?? [])
+            const { replayArms, choices } = await adapted(arms, doors, requests, permitted)
+            const begun = isPilot ? null : readRuns(file, plan)
+            const runs = begun ?? runsOf(plan, arms, choices, loaded)
+            // Attempts name their runs, so these stand before the first attempt does.
+            if (!isPilot && begun === null) writeRuns(file, runs)
+            const show = replayProgress(
+              {
+                write: (text) => process.stderr.write(text),
+                isTerminal: process.stderr.isTTY,
+                now: () => performance.now(),
+                currency: plan.replay.currency,
+              },
+              journal.size,
+            )
+            const checks: PlanChecks = {
+              checks: plan.checks,
+              runner: checkRunner,
+              pathOf: (check) => checkFilePath(file, check),
+            }
+            const result = await replaySteps({
+              runIdOf: (arm, replicate) => runs.find((run) => run.arm === arm && run.replicate === replicate)!.id,
+              arms: replayArms,
+              cases,
+              replicates: plan.sampleSize.replicates,
+              exchangeOf: read.exchangeOf,
+              score: (test, recorded, turn) => scoreStep(test, recorded, turn, { ...toolsOf(plan), runner, checks }),
+              sessions: sessionsOf(plan, read, checks),
+              journal,
+              seed: plan.replay.seed,
+              concurrency: plan.replay.concurrency,
               currency: plan.replay.currency,
-            },
-            journal.size,
-          )
-          const result = await replaySteps({
-            runIdOf: (arm, replicate) => runs.find((run) => run.arm === arm && run.replicate === replicate)!.id,
-            arms: replayArms,
-            cases,
-            replicates: options.pilot === undefined ? plan.sampleSize.replicates : 1,
-            exchangeOf,
-            score: (test, recorded, turn) => scoreStep(test, recorded, turn, { runner, classes: {}, rules: {} }),
-            journal,
-            seed: plan.replay.seed,
-            concurrency: plan.replay.concurrency,
-            currency: plan.replay.currency,
-            spendCapNanos: options.budget === undefined ? plan.replay.spendCapNanos : nanosOf(options.budget),
-            retries: { most: 3, pause: (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds)) },
-            now: Date.now,
-            signal: stop.signal,
-            onAttempt: options.json === true ? undefined : (_attempt, progress) => show(progress),
-          })
-          if (options.pilot === undefined) writeRuns(file, finished(runs, journal.attempts, result))
-          if (options.pilot !== undefined) writePilot(file, plan, cases, journal.attempts)
-          say(file, plan, arms, choices, journal.attempts, result, options)
-        })
+              spendCapNanos,
+              retries,
+              now: Date.now,
+              signal: stop.signal,
+              onAttempt: options.json === true ? undefined : (_attempt, progress) => show(progress),
+            })
+            if (isPilot) writePilot(file, plan, cases, journal.attempts)
+            else writeRuns(file, finished(runs, journal.attempts, result))
+            const judged =
+              judgeAddress === null || judgePermit === null || result.state !== 'finished'
+                ? null
+                : await judgeReplay(file, plan, {
+                    address: judgeAddress,
+                    permit: judgePermit,
+                    cases: plannedCases(plan.replay.mode, dataset).primary.filter(
+                      ({ sessionId }) => !erased.has(sessionId),
+                    ),
+                    attempts: journal.attempts,
+                    keyOf: library.derivedKeys('attempts'),
+                    spentNanos: result.spentNanos,
+                    spendCapNanos,
+                    timeoutMs: options.timeout * 1000,
+                    signal: stop.signal,
+                    isQuiet: options.json === true,
+                  })
+            if (result.state !== 'finished' || (judged !== null && judged.state !== 'finished'))
+              process.exitCode = exitCodes.failed
+            const next = isPilot ? `portolan plan pilot ${file} --results ${pilotFileOf(file)}` : null
+            console.log(
+              summary(
+                { plan, arms, cases, choices, attempts: journal.attempts, result, judge: judged, journalFile, next },
+                options.json === true,
+              ),
+            )
+          },
+        )
       } finally {
         journal.close()
       }
     } finally {
       library.close()
       await runner.close()
+      await checkRunner.close()
     }
   })
+}
+
+/** What is asked: of a pilot the first cases that quality is judged by, of a plan all. Erased sessions are asked nothing. */
+function casesOf(
+  plan: Plan,
+  dataset: Dataset,
+  erased: ReadonlySet<string>,
+  pilot: number | undefined,
+): readonly Case[] {
+  const planned = plannedCases(plan.replay.mode, dataset)
+  const asked = pilot === undefined ? allCases(planned) : planned.primary.slice(0, pilot)
+  return asked.filter(({ sessionId }) => !erased.has(sessionId))
+}
+
+/** Every arm with a way to treat missing reasoning that it accepts. */
+async function adapted(
+  arms: readonly Arm[],
+  doors: ReadonlyMap<string, ReplayDoors>,
+  requests: Parameters<typeof chooseReasoning>[1],
+  permitted: ReadonlyMap<string, EgressPermit>,
+): Promise<{ readonly replayArms: readonly ReplayArm[]; readonly choices: ReadonlyMap<string, AdapterChoice> }> {
+  const choices = new Map<string, AdapterChoice>()
+  const replayArms: ReplayArm[] = []
+  for (const { name, settings } of arms) {
+    const { ask, priceOf } = doors.get(name)!
+    const choice = await chooseReasoning(ask, requests, settings)
+    choices.set(name, choice)
+    replayArms.push({ name, ask, priceOf, settings, reasoning: choice.reasoning, permit: permitted.get(name)! })
+  }
+  return { replayArms, choices }
+}
+
+/** What the plan says of tools, as the scorer of steps reads it. */
+function toolsOf({ replay }: Plan): Pick<StepScoring, 'classes' | 'rules'> {
+  const policies = Object.entries(replay.tools)
+  return {
+    classes: Object.fromEntries(
+      policies.flatMap(([name, policy]) => (policy.class === null ? [] : [[name, policy.class]])),
+    ),
+    rules: Object.fromEntries(policies.map(([name, policy]) => [name, policy.arguments])),
+  }
+}
+
+function sessionsOf(plan: Plan, { recordedOf }: RecordedReader, checks: PlanChecks): SessionReplay {
+  return {
+    settings: plan.replay,
+    recordedOf,
+    score: (test, exchanges, run) => scoreSession(test, exchanges, run, checks),
+  }
 }
 
 export function journalOf(planFile: string, pilot: boolean): string {
@@ -160,14 +254,17 @@ function runsFileOf(planFile: string): string {
   return casesFileOf(planFile).replace(/\.cases\.json$/, '.runs.json')
 }
 
-/** Before anything is asked: may every arm be sent these data? @throws {CrossingError} CROSSING_NO_EGRESS_DECISION */
-function permitsOf(
-  arms: readonly Arm[],
+/**
+ * Before anything is asked: may this arm be sent these data, for this purpose?
+ *
+ * @throws {CrossingError} CROSSING_NO_EGRESS_DECISION
+ */
+function permits(
   plan: Plan,
   dataset: Dataset,
   library: RecordingLibrary,
   loaded: LoadedConfig,
-): Map<string, ReplayArm['permit']> {
+): (arm: Arm, purpose: EgressPurpose) => EgressPermit {
   const transports = new Map(
     toGatewayConfig(loaded).upstreams.map((upstream) => [
       upstream.name,
@@ -176,34 +273,36 @@ function permitsOf(
   )
   const data = dataset.recordingIds.some((id) => library.recording(id).level === 'full') ? 'full' : 'redacted'
   const recordedProcessors = processorsOf(dataset, library)
-  return new Map(
-    arms.map((arm) => [
-      arm.name,
-      permitEgress(plan.egress, {
-        processor: arm.upstream,
-        inProcess: transports.get(arm.upstream) === 'in-process',
-        purpose: 'replay',
-        data,
-        recordedProcessors,
-        nowMs: Date.now(),
-      }),
-    ]),
-  )
+  return ({ upstream }, purpose) =>
+    permitEgress(plan.egress, {
+      processor: upstream,
+      inProcess: transports.get(upstream) === 'in-process',
+      purpose,
+      data,
+      recordedProcessors,
+      nowMs: Date.now(),
+    })
 }
 
-/** One session is held at a time: cases of a dataset stand by session. */
-function exchangeReader(library: RecordingLibrary): (test: Case) => Exchange {
-  const held = new Map<string, readonly Exchange[]>()
+interface RecordedReader {
+  readonly exchangeOf: (test: Case) => Exchange
+  readonly recordedOf: SessionReplay['recordedOf']
+}
+
+/** Few sessions are held at a time: cases of a dataset stand by session. @throws {CrossingError} CROSSING_ERASED */
+function recordedReader(library: RecordingLibrary): RecordedReader {
+  const held = new Map<string, { readonly exchanges: readonly Exchange[]; readonly events: readonly ToolEvent[] }>()
   const most = 64
-  return ({ sessionId, seq }) => {
-    let exchanges = held.get(sessionId)
-    if (!exchanges) {
-      exchanges = library.exchanges(sessionId)
-      held.set(sessionId, exchanges)
-      if (held.size > most) held.delete(held.keys().next().value!)
-    }
-    return exchanges.find((exchange) => exchange.seq === seq)!
+  const recordedOf = ({ sessionId }: Case): NonNullable<ReturnType<typeof held.get>> => {
+    const known = held.get(sessionId)
+    if (known) return known
+    const exchanges = library.exchanges(sessionId)
+    const session = { exchanges, events: toolEventsOf(sessionId, exchanges) }
+    held.set(sessionId, session)
+    if (held.size > most) held.delete(held.keys().next().value!)
+    return session
   }
+  return { recordedOf, exchangeOf: (test) => recordedOf(test).exchanges.find(({ seq }) => seq === test.seq)! }
 }
 
 function runsOf(
@@ -254,131 +353,39 @@ function finished(runs: readonly Run[], attempts: Iterable<Attempt>, result: Rep
   })
 }
 
-interface Tally {
-  readonly asked: number
-  readonly outcomes: Readonly<Record<Attempt['outcome'], number>>
-  readonly spentNanos: bigint
-  readonly unpriced: number
-}
-
-const emptyTally: Tally = {
-  asked: 0,
-  outcomes: { pass: 0, fail: 0, error: 0, unscored: 0 },
-  spentNanos: 0n,
-  unpriced: 0,
-}
-
-/** One pass over the attempts; none is kept. */
-function tallies(attempts: Iterable<Attempt>, group: (attempt: Attempt) => string): Map<string, Tally> {
-  const sums = new Map<string, Tally>()
-  for (const attempt of attempts) {
-    const { asked, outcomes, spentNanos, unpriced } = sums.get(group(attempt)) ?? emptyTally
-    const { outcome, costNanos } = attempt
-    sums.set(group(attempt), {
-      asked: asked + 1,
-      outcomes: { ...outcomes, [outcome]: outcomes[outcome] + 1 },
-      spentNanos: spentNanos + (costNanos ?? 0n),
-      unpriced: unpriced + Number(costNanos === null),
-    })
-  }
-  return sums
-}
-
 function writePilot(file: string, plan: Plan, cases: readonly Case[], attempts: Iterable<Attempt>): void {
-  const outcomes = new Map<string, Attempt['outcome']>()
+  const asked = new Set(cases.map(({ id }) => id))
+  const outcomes = new Map<string, Attempt['outcome'][]>()
   let spentNanos = 0n
   for (const { arm, caseId, outcome, costNanos } of attempts) {
-    outcomes.set(`${arm} ${caseId}`, outcome)
+    if (!asked.has(caseId)) continue
+    const key = `${arm} ${caseId}`
+    const same = outcomes.get(key)
+    if (same) same.push(outcome)
+    else outcomes.set(key, [outcome])
     spentNanos += costNanos ?? 0n
   }
-  const outcome = (arm: string, caseId: string): number | null => {
-    const found = outcomes.get(`${arm} ${caseId}`) ?? 'unscored'
-    return found === 'unscored' ? null : found === 'pass' ? 1 : 0
+  /** Of the replicates that could be scored, how many passed. */
+  const share = (arm: string, caseId: string): number | null => {
+    const scored = (outcomes.get(`${arm} ${caseId}`) ?? []).filter((outcome) => outcome !== 'unscored')
+    return scored.length === 0 ? null : scored.filter((outcome) => outcome === 'pass').length / scored.length
   }
   const rows = cases.flatMap(({ id, sessionId }) => {
-    const candidate = outcome(plan.candidates[0]!.name, id)
-    const incumbent = outcome(plan.incumbent.name, id)
+    const candidate = share(plan.candidates[0]!.name, id)
+    const incumbent = share(plan.incumbent.name, id)
     return candidate === null || incumbent === null
       ? []
-      : [{ session: sessionId, candidate, incumbent, incumbentAgain: outcome(againName, id) }]
+      : [{ session: sessionId, candidate, incumbent, incumbentAgain: share(againName, id) }]
   })
+  const { replicates } = plan.sampleSize
   writeFileSync(
     pilotFileOf(file),
-    `${json({ runAtMs: Date.now(), spentNanos, currency: plan.replay.currency, cases: rows })}\n`,
+    `${json({ runAtMs: Date.now(), spentNanos, currency: plan.replay.currency, replicates, cases: rows })}\n`,
   )
 }
 
 function pilotFileOf(planFile: string): string {
   return casesFileOf(planFile).replace(/\.cases\.json$/, '.pilot.json')
-}
-
-function say(
-  file: string,
-  plan: Plan,
-  arms: readonly Arm[],
-  choices: ReadonlyMap<string, AdapterChoice>,
-  attempts: Iterable<Attempt>,
-  result: ReplayResult,
-  options: ReplayOptions,
-): void {
-  if (result.state !== 'finished') process.exitCode = exitCodes.failed
-  const sums = tallies(attempts, ({ arm }) => arm)
-  const rows = arms.map(({ name, upstream, model }) => {
-    const { asked, outcomes, spentNanos, unpriced } = sums.get(name) ?? emptyTally
-    const judged = outcomes.pass + outcomes.fail + outcomes.error
-    return {
-      name,
-      target: `${upstream}:${model}`,
-      asked,
-      passed: outcomes.pass,
-      failed: outcomes.fail,
-      errors: outcomes.error,
-      unscored: outcomes.unscored,
-      interval: judged === 0 ? null : wilsonInterval(outcomes.pass, judged),
-      reasoning: choices.get(name)!.reasoning,
-      spentNanos,
-      unpriced,
-    }
-  })
-  if (options.json) {
-    console.log(json({ ...result, arms: rows }))
-    return
-  }
-  console.log(
-    [
-      table(rows, [
-        { title: 'ARM', value: ({ name }) => name },
-        { title: 'ASKED OF', value: ({ target }) => target },
-        { title: 'CASES', value: ({ asked }) => String(asked), align: 'right' },
-        { title: 'PASS', value: ({ passed }) => String(passed), align: 'right' },
-        { title: 'FAIL', value: ({ failed }) => String(failed), align: 'right' },
-        { title: 'ERROR', value: ({ errors }) => String(errors), align: 'right' },
-        { title: 'UNSCORED', value: ({ unscored }) => String(unscored), align: 'right' },
-        {
-          title: '95 %',
-          value: ({ interval }) =>
-            interval === null ? '-' : `${(100 * interval.lower).toFixed(1)} to ${(100 * interval.upper).toFixed(1)}`,
-          align: 'right',
-        },
-        { title: 'REASONING', value: ({ reasoning }) => reasoning },
-        {
-          title: 'COST',
-          value: ({ spentNanos, unpriced, asked }) =>
-            unpriced === 0
-              ? money(spentNanos, plan.replay.currency)
-              : unpriced === asked
-                ? 'unpriced'
-                : `${money(spentNanos, plan.replay.currency)} and ${unpriced} unpriced`,
-          align: 'right',
-        },
-      ]),
-      '',
-      result.state === 'finished'
-        ? `All ${result.all} attempts stand in ${journalOf(file, options.pilot !== undefined)}.`
-        : `${result.done} of ${result.all} attempts stand in ${journalOf(file, options.pilot !== undefined)} (${result.state}). The same command goes on from there.`,
-      ...(options.pilot === undefined ? [] : [`Next: \`portolan plan pilot ${file} --results ${pilotFileOf(file)}\`.`]),
-    ].join('\n'),
-  )
 }
 
 /** `25USD` or `25`: the plan's currency. */

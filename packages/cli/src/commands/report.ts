@@ -36,9 +36,10 @@ import { CliError, exitCodes } from '../errors.ts'
 import { json } from '../output.ts'
 import { readPriceBook } from '../price-files.ts'
 import { openLibrary } from '../recording.ts'
+import { judgePanels } from './calibrate.ts'
 import { readCheckFile } from './check-compare.ts'
 import { withData, type CommonOptions } from './open.ts'
-import { casesFileOf, checkCases, readPlan } from './plan.ts'
+import { casesFileOf, checkCases, erasedSessions, readPlan } from './plan.ts'
 import { journalOf, readRuns } from './replay.ts'
 import { reportBudget, type BudgetOptions } from './report-budget.ts'
 import { focusOf } from './report-focus.ts'
@@ -67,7 +68,8 @@ export function makeReport(file: string, options: MakeReportOptions): Promise<vo
     const library = openLibrary(loaded, path, true)
     const journal = new AttemptJournal(journalFile, plan.hash, library.derivedKeys('attempts'))
     try {
-      const sessions = new Set(dataset.cases.map(({ sessionId }) => sessionId))
+      const erased = erasedSessions(dataset, library)
+      const sessions = new Set(dataset.cases.map(({ sessionId }) => sessionId).filter((id) => !erased.has(id)))
       const report = buildReport({
         plan,
         dataset,
@@ -75,6 +77,8 @@ export function makeReport(file: string, options: MakeReportOptions): Promise<vo
         attempts: journal.attempts,
         recordings: dataset.recordingIds.map((id) => library.recording(id)),
         window: windowOf(dataset, library),
+        judge: judgePanels(file, plan, dataset, library),
+        erased,
         pricing: {
           book: readPriceBook(loaded),
           arms: pricesOf(plan, loaded),

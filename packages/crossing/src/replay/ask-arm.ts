@@ -1,5 +1,5 @@
 /** One recorded request asked of one arm: retries are data, a broken answer is an outcome, nothing throws. */
-import type { CanonicalRequest } from '@portolan/wire'
+import type { CanonicalRequest, Usage } from '@portolan/wire'
 import { unknownUsage, type UsageRecord } from '@portolan/meter'
 import { NoAnswer, NotSayable, type AskEndpoint, type Clocked } from '../endpoint/endpoint.ts'
 import type { AttemptTurn } from '../records/index.ts'
@@ -35,18 +35,12 @@ export async function askArm(ask: AskEndpoint, request: CanonicalRequest, retrie
 
 function answered(request: CanonicalRequest, answer: Clocked): Omit<AttemptTurn, 'stubs'> {
   const { response, firstReasoningMs, firstVisibleMs, totalMs } = answer
-  const { raw: _raw, ...counts } = response.usage
-  const usage: UsageRecord = {
-    ...unknownUsage,
-    ...counts,
-    source: counts.inputTokens === null ? 'estimated' : 'reported',
-  }
   return {
     request,
     response,
     httpStatus: 200,
     error: null,
-    usage,
+    usage: usageRecordOf(response.usage),
     clocks: {
       firstByteMs: null,
       firstReasoningMs,
@@ -55,6 +49,11 @@ function answered(request: CanonicalRequest, answer: Clocked): Omit<AttemptTurn,
       endMs: totalMs,
     },
   }
+}
+
+/** What an answer says it took, as a bill reads it. */
+export function usageRecordOf({ raw: _raw, ...counts }: Usage): UsageRecord {
+  return { ...unknownUsage, ...counts, source: counts.inputTokens === null ? 'estimated' : 'reported' }
 }
 
 function unanswered(request: CanonicalRequest, error: unknown, httpStatus: number | null): Omit<AttemptTurn, 'stubs'> {

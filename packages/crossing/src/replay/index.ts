@@ -1,4 +1,5 @@
 /** Replay: the recorded tasks asked of candidates, with tools answered from the recording. */
+export { usageRecordOf } from './ask-arm.ts'
 export { chooseReasoning } from './choose-reasoning.ts'
 export { adaptRequest, reasoningChoices, type AdaptedRequest, type ReasoningChoice } from './history.ts'
 export { AttemptJournal } from './journal.ts'
