@@ -26,6 +26,8 @@ export interface ArchiveOptions {
   readonly beforeMs: number
   /** Entries a file, at least one batch. Default 100,000. */
   readonly maxEntries?: number
+  /** Rest between two deletions, for a thread beside a process that writes rows. Default: none. */
+  readonly pauseMs?: number
   readonly onProgress?: (manifest: ArchiveManifest) => void
 }
 

@@ -6,6 +6,7 @@ import { usageGroups, type KeyRecord, type UsageGroup } from '@portolan/store'
 import { z } from 'zod'
 import { dayMs, forecastBudgets, type ForecastPrices } from '../budget-forecast.ts'
 import { budgetOf, rateOf, scopeProblem } from '../config/limits.ts'
+import { retentionState } from '../retention/retention.ts'
 import { pageFrom, route, type AdminContext, type AdminRoute } from './route.ts'
 import * as schemas from './schemas.ts'
 import * as views from './views.ts'
@@ -228,6 +229,19 @@ export const adminRoutes: readonly AdminRoute[] = [
     answer: schemas.pageOf(schemas.sessionView),
     work: ({ store }, { query }) =>
       pageFrom(views.sessionsOf(store.ledger.recent(sessionRows)), ({ session }) => session, query),
+  }),
+
+  route('GET', '/archives', {
+    summary: 'Files that old rows went into, oldest first.',
+    query: page,
+    answer: schemas.pageOf(schemas.archiveView),
+    work: ({ store }, { query }) =>
+      pageFrom(store.ledger.archives().map(views.archiveToView), ({ firstBatch }) => String(firstBatch), query),
+  }),
+  route('GET', '/retention', {
+    summary: 'How long rows stay in the ledger, and how the last daily run ended.',
+    answer: schemas.retentionView,
+    work: ({ store }) => views.retentionToView(retentionState(store.settings)),
   }),
 
   route('GET', '/prices', {

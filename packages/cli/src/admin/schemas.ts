@@ -138,6 +138,30 @@ export const usageView = z.object({
   cost: nullableText.describe('null: nothing was priced.'),
 })
 
+export const archiveView = z.object({
+  file: z.string().describe('Where it was written, on the machine of the gateway.'),
+  archivedAt: z.string(),
+  firstBatch: z.number().int(),
+  lastBatch: z.number().int(),
+  rows: z.number().int(),
+  corrections: z.number().int(),
+  bytes: z.number().int(),
+  sha256: z.string(),
+})
+export const retentionView = z.object({
+  days: z.number().int().nullable().describe('Rows older than this go into files, once a day; null: rows stay.'),
+  directory: nullableText,
+  last: z
+    .object({
+      startedAt: z.string(),
+      endedAt: z.string(),
+      files: z.number().int(),
+      rows: z.number().int(),
+      problem: nullableText.describe('What stopped it; the rows that were not moved are still in the ledger.'),
+    })
+    .nullable(),
+})
+
 export const requestsQuery = z.strictObject({ key: z.string().max(200).optional(), ...pageQuery })
 export const requestView = z.object({
   id: z.string(),

@@ -7,6 +7,7 @@ import {
   type BudgetState,
   type BudgetUnit,
   type KeyRecord,
+  type KnownArchive,
   type LedgerRow,
   type LimitSource,
   type OrganisationRecord,
@@ -17,6 +18,7 @@ import {
 import type { z } from 'zod'
 import { leftOf } from '../budget-forecast.ts'
 import { money } from '../output.ts'
+import type { RetentionState } from '../retention/retention.ts'
 import type * as schemas from './schemas.ts'
 
 export function iso(ms: number): string {
@@ -45,6 +47,26 @@ export function keyToView(key: KeyRecord, nowMs: number): z.infer<typeof schemas
     createdAt: iso(key.createdAtMs),
     expiresAt: isoOrNull(key.expiresAtMs),
     revokedAt: isoOrNull(key.revokedAtMs),
+  }
+}
+
+export function archiveToView({ path, manifest }: KnownArchive): z.infer<typeof schemas.archiveView> {
+  const { createdAt, firstBatch, lastBatch, rows, corrections, bytes, sha256 } = manifest
+  return { file: path, archivedAt: createdAt, firstBatch, lastBatch, rows, corrections, bytes, sha256 }
+}
+
+export function retentionToView(state: RetentionState | null): z.infer<typeof schemas.retentionView> {
+  const last = state?.last ?? null
+  return {
+    days: state?.days ?? null,
+    directory: state?.directory ?? null,
+    last: last && {
+      startedAt: iso(last.startedAtMs),
+      endedAt: iso(last.endedAtMs),
+      files: last.files,
+      rows: last.rows,
+      problem: last.problem,
+    },
   }
 }
 

@@ -21,6 +21,9 @@ import { applyLimits, configuredLimits, webhookOf } from '../config/limits.ts'
 import { processName, ReservationKeeper } from '../reservation-keeper.ts'
 import { runningStore } from '../gateway-store.ts'
 import { json } from '../output.ts'
+import { retentionPolicy } from '../retention/policy.ts'
+import { archiveInThread } from '../retention/retention-thread.ts'
+import { Retention } from '../retention/retention.ts'
 import { liveRecording } from '../recording.ts'
 import { readPriceBook } from '../price-files.ts'
 import { makeLogger } from '../telemetry/log.ts'
@@ -55,10 +58,20 @@ export async function up(options: UpOptions): Promise<void> {
   const workers = loaded.file.workers ?? 1
   const doors =
     workers > 1 ? await startWorkers(workers, writer, log) : await oneProcess(options, loaded, data, store, log)
+  const retention = new Retention({
+    settings: data.store.settings,
+    policy: retentionPolicy(loaded, data.path),
+    archive: archiveInThread(data.path),
+    now: Date.now,
+    log,
+  })
+  retention.start()
   const reload = (): void => {
     doors.reload()
     try {
-      alerts.retarget(webhookOf(loadConfig(options.config ?? null)))
+      const next = loadConfig(options.config ?? null)
+      alerts.retarget(webhookOf(next))
+      retention.change(retentionPolicy(next, data.path))
     } catch {
       // The doors have said why the configuration was not taken.
     }
@@ -81,6 +94,7 @@ export async function up(options: UpOptions): Promise<void> {
   await doors.drain()
   keeper.stop()
   await alerts.stop()
+  await retention.stop()
   await closeLedger(writer, data, log)
   data.store.close()
   if (!options.json) console.log('portolan: answers finished, ledger closed.')

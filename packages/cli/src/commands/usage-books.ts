@@ -64,8 +64,9 @@ export function usageBookCommands(usage: Command, add: Describe): void {
     'Move old rows into checked, compressed files. Sums stay.',
     'portolan usage archive --older-than 90d --to /backup/portolan',
   )
-    .requiredOption('--older-than <days>', 'rows written longer ago go, e.g. 90d')
-    .option('--to <directory>', 'default: archive in the data directory')
+    .option('--older-than <days>', 'rows written longer ago go, e.g. 90d; default: `usage.retentionDays`')
+    .option('--to <directory>', 'default: `usage.archive`, else archive in the data directory')
+    .option('--list', 'what was archived so far, and what the gateway does by itself')
     .action(async (options) => (await import('./usage-archive.ts')).archiveUsage(options))
   add(
     usage.command('verify'),

@@ -35,7 +35,7 @@ import { addEntry, readEntries, storedBatches, type StoredBatch, type StoredEntr
 
 const header = ['kind', 'seq', 'batch', 'id', 'request_id', 'started_at', 'key_id', 'team', 'model', 'digest', 'body']
 const entriesAMember = 5000
-const entriesADelete = 2000
+const entriesADelete = 500
 
 /** Archives everything that is old enough; one manifest a file. */
 export function archiveLedger(
@@ -45,12 +45,12 @@ export function archiveLedger(
 ): readonly ArchiveManifest[] {
   const claim = new ArchiveClaim(database, now)
   try {
-    deleteArchived(database)
+    deleteArchived(database, options.pauseMs)
     const done: ArchiveManifest[] = []
     for (;;) {
       const manifest = archiveOldest(database, options, claim, now)
       if (manifest === null) return done
-      deleteArchived(database)
+      deleteArchived(database, options.pauseMs)
       done.push(manifest)
       options.onProgress?.(manifest)
     }
@@ -264,7 +264,8 @@ export function archiveProblem(database: DatabaseSync): StoreError | null {
 }
 
 /** Small transactions: the gateway writes rows meanwhile. */
-function deleteArchived(database: DatabaseSync): void {
+function deleteArchived(database: DatabaseSync, pauseMs = 0): void {
+  const clock = new Int32Array(new SharedArrayBuffer(4))
   const last = database.prepare('SELECT MAX(last_seq) AS seq FROM ledger_batches WHERE archive_id IS NOT NULL').get()?.[
     'seq'
   ]
@@ -277,6 +278,8 @@ function deleteArchived(database: DatabaseSync): void {
           .run(last, entriesADelete),
       )
       if (Number(changes) === 0) break
+      // Nothing ever wakes it: this is a sleep, so that whoever waits for the lock gets it.
+      if (pauseMs > 0) Atomics.wait(clock, 0, 0, pauseMs)
     }
 }
 
