@@ -8,6 +8,7 @@ export function commandLineFor(incumbentUrl: string, candidateUrl: string, names
   return new CommandLine(`listen: 127.0.0.1:0
 upstreams:
   old: { kind: openai-compatible, baseUrl: "${incumbentUrl}/v1", apiKey: "\${SUPPLIER_KEY}", protocols: [chat], prices: openai }
+  engine: { kind: embedded }
   new: { kind: openai-compatible, baseUrl: "${candidateUrl}/v1", apiKey: "\${SUPPLIER_KEY}", protocols: [chat], prices: deepseek }
 models:
 ${names.map((name) => `  ${name}: { route: [{ upstream: old, model: gpt-5.5 }] }`).join('\n')}
@@ -33,6 +34,23 @@ export async function record(
   await cli.run('record', 'stop')
   await cli.down()
   return recording
+}
+
+/**
+ * A plan for the engine in this process, on so many cases. Its model is untrained and its answers are cut short. Nobody
+ * has to allow anything: the data stay where they are.
+ */
+export async function planForEngine(cli: CommandLine, recording: string, cases: number): Promise<string> {
+  const file = 'engine.yaml'
+  const arms = ['--from', 'old:gpt-5.5', '--to', 'engine:deepseek-v4-pro']
+  await cli.run('plan', 'new', file, '--recording', recording, ...arms, '--margin', '2pt', '--cases', String(cases))
+  const draft = readFileSync(cli.path(file), 'utf8')
+  const at = draft.indexOf('candidates:')
+  const short = draft.slice(0, at) + draft.slice(at).replace('settings: {}', 'settings: { maxOutputTokens: 32 }')
+  assert.notEqual(short, draft)
+  writeFileSync(cli.path(file), short)
+  await cli.run('plan', 'freeze', file)
+  return file
 }
 
 /** A draft whose data nobody may send anywhere new, until somebody decides. */

@@ -10,7 +10,7 @@ import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { parseReport, type CandidateReport, type ReportData } from '@portolan/crossing'
 import type { Doors } from './command-line.ts'
-import { commandLineFor, decideEgress, planFor, record } from './journey.ts'
+import { commandLineFor, decideEgress, planFor, planForEngine, record } from './journey.ts'
 import { delayMs, startSupplier } from './suppliers.ts'
 import { firstTask, workloads, type AnswerMessage, type Workload } from './workloads.ts'
 
@@ -66,11 +66,28 @@ try {
   slowerAndCheaper(found)
   console.log(`Found ${report.cases.length} planted failures in ${workloads.length} kinds of work, and no other.`)
   console.log(`${found.verdict}. ${found.reason}`)
+  await ontoTheEngine(recording)
   if (keep) console.log(`The report: ${cli.path('plan.report.html')}`)
 } finally {
   await cli.close(keep)
   await incumbent.close()
   await candidate.close()
+}
+
+/** The same way onto the engine of this process: it answers everything, and being untrained it is not shown to be fit. */
+async function ontoTheEngine(recording: string): Promise<void> {
+  const file = await planForEngine(cli, recording, 10)
+  const old = new URL(incumbent.url).host
+  const { code, output, reached, refused } = await cli.guarded([old], 'replay', 'run', file)
+  console.log(`\n${output}`)
+  assert.deepEqual([code, [...reached], refused], [0, [old], []])
+  await cli.run('report', 'make', file)
+  const report = parseReport(readFileSync(cli.path('engine.report.json'), 'utf8'))
+  const engine = report.candidates[0]!
+  const { outcomes } = report.arms.find(({ arm }) => arm === engine.name)!
+  assert.deepEqual([outcomes.error, outcomes.missing], [0, 0], 'every question is answered')
+  assert.notEqual(engine.verdict, 'NON-INFERIOR')
+  console.log(`${engine.verdict}. ${engine.reason}`)
 }
 
 // ------------------------------------------------------------------------------------------------ traffic
