@@ -50,6 +50,11 @@ export function labelAnswers(file: string, options: LabelOptions): Promise<void>
       const cases = casesToJudge(plan, plannedCases(plan.replay.mode, dataset).primary)
       const pairs = spokenPairs(plan, cases, journal.attempts)
       const { text, rows } = labelSheet(plan, onlyJudged(pairs, judged), options.cases)
+      if (rows === 0)
+        throw new CliError(
+          'CLI_NOT_FOUND',
+          'The judge compared no pair of answers, so there is nothing to label: in no case did both arms end in words.',
+        )
       writeFileSync(out, text, { mode: 0o600 })
       if (options.json) console.log(json({ out, rows }))
       else

@@ -93,12 +93,13 @@ export function pilotPlan(file: string, options: CommonOptions & { readonly resu
     const { plan: next, casesAtWorst } = withPilot(plan, results)
     writeFileSync(file, writePlan(next))
     const { pilot, cases } = next.sampleSize
-    if (options.json) console.log(json({ ...next.sampleSize, casesAtWorst, available: plan.dataset.cases }))
+    const available = plan.replay.mode === 'sessions' ? plan.dataset.sessions : plan.dataset.cases
+    if (options.json) console.log(json({ ...next.sampleSize, casesAtWorst, available }))
     else
       console.log(
         [
           `${percent(pilot!.discordance)} of ${pilot!.cases} cases differ, ${percent(pilot!.floorDiscordance)} between the incumbent and itself; design effect ${pilot!.designEffect.toFixed(2)}.`,
-          `The plan needs ${cases} cases (${casesAtWorst} if the pilot was lucky); the dataset has ${plan.dataset.cases}.${cases > plan.dataset.cases ? ' Record more, or accept a wider margin before freezing.' : ''}`,
+          `The plan needs ${cases} cases (${casesAtWorst} if the pilot was lucky); the dataset has ${available}.${cases > available ? ' Record more, or accept a wider margin before freezing.' : ''}`,
           `Projected spend of all arms: ${money(pilot!.projectedNanos, pilot!.currency)}.`,
         ].join('\n'),
       )

@@ -171,7 +171,8 @@ export function eraseRecorded(
       else
         console.log(
           `Erased: the keys of ${result.subjects} ${result.subjects === 1 ? 'subject' : 'subjects'} are destroyed, ${result.sessions} sessions can no longer be read by anybody.\n` +
-            'Figures without content (tokens, times, cost) remain. Exports and backups made earlier are not reached by this.',
+            'Attempts of replays that repeat them cannot be read either. Figures without content (tokens, times, cost) remain.\n' +
+            'Reports, label sheets, exports and backups made earlier hold words and are not reached by this: delete them.',
         )
     } finally {
       library.close()

@@ -94,8 +94,13 @@ export function withPilot(plan: Plan, { cases, replicates, runAtMs, spentNanos, 
       'A margin of 0 asks the candidate to be better, and no number of cases shows that of an equal one: a pilot cannot set the sample size. Give a margin, or set sampleSize.cases by hand.',
     )
   const { alpha, power } = plan
-  const reading = readPilot(cases, { margin, alpha, power, sessionCases: plan.dataset.cases / plan.dataset.sessions })
-  const runs = reading.casesNeeded * (plan.candidates.length + 2) * plan.sampleSize.replicates
+  const { mode } = plan.replay
+  // A whole session is one case of its own.
+  const casesPerSession = mode === 'sessions' ? 1 : Math.max(1, plan.dataset.cases / plan.dataset.sessions)
+  const reading = readPilot(cases, { margin, alpha, power, sessionCases: casesPerSession })
+  // A session takes about as many turns as it has steps, and a pilot asks either the one or the other.
+  const askings = mode === 'both' ? 2 : 1
+  const runs = askings * reading.casesNeeded * (plan.candidates.length + 2) * plan.sampleSize.replicates
   const pilot: PilotResult = {
     runAtMs: Math.floor(runAtMs),
     cases: reading.cases,
@@ -103,7 +108,7 @@ export function withPilot(plan: Plan, { cases, replicates, runAtMs, spentNanos, 
     discordance: reading.discordance,
     floorDiscordance: reading.floorDiscordance ?? 0,
     intraSessionCorrelation: reading.intraSessionCorrelation ?? 0,
-    casesPerSession: Math.max(1, plan.dataset.cases / plan.dataset.sessions),
+    casesPerSession,
     designEffect: reading.designEffect,
     incumbentPassRate: cases.reduce((sum, { incumbent }) => sum + incumbent, 0) / cases.length,
     spentNanos,

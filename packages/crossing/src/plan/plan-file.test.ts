@@ -141,6 +141,18 @@ describe('a pilot', () => {
     assert.equal(plan.sampleSize.pilot!.projectedNanos, BigInt(plan.sampleSize.cases * 3 * 3) * 1_000_000n)
   })
 
+  it('of sessions counts each as one case, and of both asks everything twice', () => {
+    const inMode = (mode: Plan['replay']['mode']): Plan =>
+      withPilot({ ...draft(), replay: { ...draft().replay, mode } }, pilot(1)).plan
+    const [step, sessions, both] = [inMode('step'), inMode('sessions'), inMode('both')]
+    assert.deepEqual(
+      [step, sessions].map(({ sampleSize }) => sampleSize.pilot!.casesPerSession),
+      [4, 1],
+    )
+    assert.equal(both.sampleSize.cases, step.sampleSize.cases)
+    assert.equal(both.sampleSize.pilot!.projectedNanos, 2n * step.sampleSize.pilot!.projectedNanos!)
+  })
+
   it('cannot size a plan whose candidate has to be better (margin 0), and says what to do', () => {
     const better = draft()
     const metrics = better.metrics.map((metric) => ({ ...metric, margin: 0 }))
