@@ -9,6 +9,7 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { renderConformanceReference } from '@portolan-testing/conformance'
 import { configJsonSchema, openApiDocument } from '@portolan/cli'
+import { reportJsonSchema } from '@portolan/crossing'
 import { efficiencyPage } from '@portolan/model'
 import { renderTranslationReference } from '@portolan/wire'
 import { configurationPage } from './docs/configuration-page.ts'
@@ -25,6 +26,7 @@ const pages: Readonly<Record<string, () => string>> = {
   'conformance.md': renderConformanceReference,
   'configuration.md': () => configurationPage(schema),
   'portolan.schema.json': () => `${JSON.stringify(schema, null, 2)}\n`,
+  'report.schema.json': () => `${JSON.stringify(reportJsonSchema, null, 2)}\n`,
   'upstreams.md': upstreamsPage,
   'admin-openapi.json': () => `${JSON.stringify(openApiDocument(), null, 2)}\n`,
   'efficiency.md': efficiencyPage,
