@@ -203,10 +203,24 @@ describe('sessions, checks and a judge in one plan', () => {
       ['exclusions: []', 'exclusions: [{ rule: "orders above 100", reason: rare }]'],
       ['egress: []', `egress:${egress}`],
     )
+    for (const name of ['.yaml', '.cases.json']) writeFileSync(path(`trial${name}`), readFileSync(path(`plan${name}`)))
     const frozen = await done('plan', 'freeze')
     assert.match(frozen, /Warning: exclusions: "orders above 100" is no rule/)
     assert.match(await done('plan', 'verify'), /Warning: exclusions: "orders above 100"/)
     assert.match(await done('plan', 'show'), /Mode +both[^]*Check +thanks: contains, minor/)
+  })
+
+  it('are tried by a pilot as often as the plan will ask, and the share that passed is what it counts', async () => {
+    change('trial.yaml', ['replicates: 1', 'replicates: 2'], ['mode: both', 'mode: sessions'])
+    const out = await done('replay', 'run', 'trial.yaml', '--pilot', '4', '--json')
+    assert.equal((JSON.parse(out) as { all: number }).all, 3 * 4 * 2)
+    const pilot = JSON.parse(readFileSync(path('trial.pilot.json'), 'utf8')) as {
+      replicates: number
+      cases: { candidate: number; incumbent: number; incumbentAgain: number }[]
+    }
+    assert.deepEqual([pilot.replicates, pilot.cases.length], [2, 4])
+    assert.ok(pilot.cases.every(({ incumbent, incumbentAgain }) => incumbent === 1 && incumbentAgain === 1))
+    assert.match(await done('plan', 'pilot', 'trial.yaml', '--results', 'trial.pilot.json'), /the dataset has 8/)
   })
 
   it('does not run with a check that was changed after the freeze', async () => {
