@@ -85,7 +85,7 @@ export function checkLongContext(options: LongContextCheckOptions): Promise<void
   if (documents !== null) permitDocuments(modelsOf(options), options)
   const haystack = documents?.haystack ?? generatedHaystack
   return check('longctx', options, async (ask) => {
-    const measured = countTokens === null ? await measureCharactersPerToken(ask).catch(() => null) : null
+    const measured = countTokens === null ? await measureCharactersPerToken(ask, haystack).catch(() => null) : null
     const repeats = options.repeats ?? (options.quick ? 3 : 1)
     return {
       cases: longContextBattery({
@@ -253,13 +253,18 @@ function textOfReport(report: CheckReport): string {
     ]),
   ]
   if (report.battery === 'longctx') lines.push('', textOfHeatMap(report))
-  const notPassed = report.cases.filter(({ outcome }) => outcome !== 'pass')
+  const notPassed = report.cases.filter(({ outcome }) => outcome !== 'pass' && outcome !== 'unscored')
   if (notPassed.length > 0)
     lines.push(
       '',
       ...notPassed.slice(0, shownCases).map(({ id, outcome, detail }) => `${outcome.padEnd(8)} ${id}: ${detail}`),
     )
   if (notPassed.length > shownCases) lines.push(`and ${notPassed.length - shownCases} more; --out writes all of them.`)
+  const unscored = Map.groupBy(
+    report.cases.filter(({ outcome }) => outcome === 'unscored'),
+    ({ detail }) => detail,
+  )
+  for (const [detail, { length }] of unscored) lines.push('', `${length} not asked: ${detail}`)
   return [...lines, ...report.notes.map((note) => `\n${note}`)].join('\n')
 }
 

@@ -399,12 +399,16 @@ function mix(...parts: readonly (number | string)[]): number {
   return hash >>> 0
 }
 
-/** Two lengths of our own prose, so that what the endpoint adds to a prompt cancels out. Null: it reports no usage. */
-export async function measureCharactersPerToken(ask: Ask): Promise<number | null> {
-  const prose = generatedHaystack.linesOf(4000, seededRandom(1), (line) => line.length / 4).join('\n')
-  const count = async (text: string): Promise<number | null> =>
-    (await ask({ items: [user(`${text}\n\nAnswer: ok.`)], maxOutputTokens: 16 })).response.usage.inputTokens
-  const short = await count(prose.slice(0, 2000))
-  const long = await count(prose.slice(0, 14_000))
-  return short === null || long === null || long <= short ? null : 12_000 / (long - short)
+/** Two lengths of one text, so that what the endpoint adds to a prompt cancels out. Null: it reports no usage. */
+export async function measureCharactersPerToken(
+  ask: Ask,
+  haystack: Haystack = generatedHaystack,
+): Promise<number | null> {
+  const text = haystack.linesOf(4000, seededRandom(1), (line) => line.length / 4).join('\n')
+  const [shorter, longer] = [text.slice(0, Math.min(2000, text.length / 7)), text.slice(0, 14_000)]
+  const count = async (prompt: string): Promise<number | null> =>
+    (await ask({ items: [user(`${prompt}\n\nAnswer: ok.`)], maxOutputTokens: 16 })).response.usage.inputTokens
+  const short = await count(shorter)
+  const long = await count(longer)
+  return short === null || long === null || long <= short ? null : (longer.length - shorter.length) / (long - short)
 }
