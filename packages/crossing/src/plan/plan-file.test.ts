@@ -1,5 +1,7 @@
 import { describe, it } from 'node:test'
 import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import { parse, stringify } from 'yaml'
 import { chatAnswer, RecordingRoom, startMs } from '../recording/recorder.test-support.ts'
 import type { Arm, Case, Dataset, Plan } from '../records/index.ts'
 import { allCases, plannedCases } from './cases.ts'
@@ -164,6 +166,22 @@ describe('a pilot', () => {
 
   it('is refused without an A/A arm', () => {
     assert.throws(() => withPilot(draft(), pilot(null)), { code: 'CROSSING_BAD_PLAN', message: /A\/A/ })
+  })
+})
+
+describe('the plan of the guide', () => {
+  it('is read as it stands there, and nothing in it is unknown', () => {
+    const guide = readFileSync(new URL('../../../../docs/guides/check-and-replay.md', import.meta.url), 'utf8')
+    const shown = parse(/```yaml\n([^]*?)```/.exec(guide)![1]!) as { readonly replay: object }
+    const plain = parse(writePlan(draft())) as { readonly replay: object }
+    const text = stringify({ ...plain, ...shown, replay: { ...plain.replay, ...shown.replay } })
+    const plan = parsePlan(text, 'guide')
+    assert.deepEqual(
+      plan.checks.map(({ scorer }) => scorer),
+      ['contains', 'number', 'pattern', 'json', 'file'],
+    )
+    assert.equal(plan.replay.mode, 'both')
+    assert.deepEqual(planWarnings(plan), [])
   })
 })
 
