@@ -98,12 +98,15 @@ export function runReplay(file: string, options: ReplayOptions): Promise<void> {
           arms,
           { loaded, data, timeoutMs: options.timeout * 1000, judge },
           async (doors, judgeAddress) => {
-            const requests = dataset.cases
-              .filter(({ sessionId }) => !erased.has(sessionId))
-              .slice(0, 200)
-              .flatMap((each) => read.exchangeOf(each).content?.request ?? [])
-            const { replayArms, choices } = await adapted(arms, doors, requests, permitted)
             const begun = isPilot ? null : readRuns(file, plan)
+            const choices = begun ? choicesOf(begun) : await chosen(arms, doors, sampleOf(dataset, erased, read))
+            const replayArms = arms.map(({ name, settings }): ReplayArm => ({
+              ...doors.get(name)!,
+              name,
+              settings,
+              reasoning: choices.get(name)!.reasoning,
+              permit: permitted.get(name)!,
+            }))
             const runs = begun ?? runsOf(plan, arms, choices, loaded)
             // Attempts name their runs, so these stand before the first attempt does.
             if (!isPilot && begun === null) writeRuns(file, runs)
@@ -192,22 +195,35 @@ function casesOf(
   return asked.filter(({ sessionId }) => !erased.has(sessionId))
 }
 
-/** Every arm with a way to treat missing reasoning that it accepts. */
-async function adapted(
+type Choices = ReadonlyMap<string, AdapterChoice>
+
+/** For every arm a way to treat missing reasoning that it accepts. */
+async function chosen(
   arms: readonly Arm[],
   doors: ReadonlyMap<string, ReplayDoors>,
   requests: Parameters<typeof chooseReasoning>[1],
-  permitted: ReadonlyMap<string, EgressPermit>,
-): Promise<{ readonly replayArms: readonly ReplayArm[]; readonly choices: ReadonlyMap<string, AdapterChoice> }> {
+): Promise<Choices> {
   const choices = new Map<string, AdapterChoice>()
-  const replayArms: ReplayArm[] = []
-  for (const { name, settings } of arms) {
-    const { ask, priceOf } = doors.get(name)!
-    const choice = await chooseReasoning(ask, requests, settings)
-    choices.set(name, choice)
-    replayArms.push({ name, ask, priceOf, settings, reasoning: choice.reasoning, permit: permitted.get(name)! })
-  }
-  return { replayArms, choices }
+  for (const { name, settings } of arms)
+    choices.set(name, await chooseReasoning(doors.get(name)!.ask, requests, settings))
+  return choices
+}
+
+/** A run that goes on goes on as it began: asked again, an arm might accept something else, and it costs. */
+function choicesOf(runs: readonly Run[]): Choices {
+  return new Map(runs.map(({ arm, adapter }) => [arm, adapter]))
+}
+
+/** Recorded requests to try histories with. */
+function sampleOf(
+  dataset: Dataset,
+  erased: ReadonlySet<string>,
+  read: RecordedReader,
+): Parameters<typeof chooseReasoning>[1] {
+  return dataset.cases
+    .filter(({ sessionId }) => !erased.has(sessionId))
+    .slice(0, 200)
+    .flatMap((each) => read.exchangeOf(each).content?.request ?? [])
 }
 
 /** What the plan says of tools, as the scorer of steps reads it. */
