@@ -4,12 +4,12 @@
  * `start` and `stop` write to the recordings' own database; a running gateway looks there every second, so neither a
  * restart nor an admin address is needed.
  */
-import { createHash } from 'node:crypto'
 import { existsSync, readFileSync } from 'node:fs'
 import {
   exportBundle,
   importers,
   importSessions,
+  openImport,
   readBundle,
   recordingLevels,
   type ErasureTarget,
@@ -193,14 +193,6 @@ export function importRecording(
     const level = levelNamed(options.level)
     if (level !== 'redacted' && level !== 'full' && level !== 'hashes')
       throw new CliError('CLI_BAD_ARGUMENT', 'Imports are kept at level full, redacted or hashes.')
-    let bytes: Buffer
-    try {
-      bytes = readFileSync(file)
-    } catch (error) {
-      throw new CliError('CLI_BAD_ARGUMENT', `Cannot read ${file} (${(error as NodeJS.ErrnoException).code}).`, {
-        cause: error,
-      })
-    }
     if (options.from === 'bundle' && options.keyFile === undefined)
       throw new CliError('CLI_BAD_ARGUMENT', 'A bundle needs its key: --key-file FILE.')
     const importer = importers[options.from]
@@ -209,15 +201,15 @@ export function importRecording(
         'CLI_BAD_ARGUMENT',
         `--from ${options.from} is not known; it is one of ${[...Object.keys(importers), 'bundle'].join(', ')}.`,
       )
-    const read =
-      importer === undefined ? readBundle(bytes, readFileSync(options.keyFile!)) : importer(bytes.toString('utf8'))
+    const source = openImport(file)
     const library = openLibrary(loaded, path, false)
     try {
+      const read = importer === undefined ? readBundle(source, readFileSync(options.keyFile!)) : importer(source)
       const recording = importSessions(library, {
         name: options.name ?? file.split('/').at(-1)!,
         level,
         format: options.from,
-        fileHash: `sha256:${createHash('sha256').update(bytes).digest('hex')}`,
+        fileHash: source.hash(),
         rules: redactionRules(loaded),
         nowMs: Date.now(),
         ...read,
@@ -232,6 +224,7 @@ export function importRecording(
           ].join('\n'),
         )
     } finally {
+      source.close()
       library.close()
     }
   })

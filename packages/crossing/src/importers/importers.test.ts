@@ -2,8 +2,11 @@ import { describe, it } from 'node:test'
 import assert from 'node:assert/strict'
 import { RecordingRoom } from '../recording/recorder.test-support.ts'
 import { importSessions } from '../recording/import-sessions.ts'
+import type { ImportSource } from '../recording/import-source.ts'
 import type { Exchange } from '../records/index.ts'
 import { importers } from './index.ts'
+
+const sourceOf = (text: string): ImportSource => ({ lines: () => text.split('\n'), whole: () => text })
 
 /** Imports and reads back. */
 function roundTrip(
@@ -19,7 +22,7 @@ function roundTrip(
       fileHash: 'sha256:0',
       rules: { terms: [], fields: [] },
       nowMs: 1000,
-      ...importers[format]!(text),
+      ...importers[format]!(sourceOf(text)),
     })
     const sessions = [...room.recordings.sessions(recording.id)]
     return {
@@ -27,6 +30,9 @@ function roundTrip(
       sessions: sessions.length,
       notExpressed: recording.notExpressed,
     }
+  } catch (error) {
+    assert.deepEqual(room.recordings.recordings(), [], 'nothing is imported')
+    throw error
   } finally {
     room.close()
   }
@@ -175,7 +181,7 @@ describe('importers', () => {
       ['promptfoo', '{"results":{}}', /`results\.results` is missing/],
       ['litellm-logs', 'null', /line 1/],
     ] as const)
-      assert.throws(() => importers[format]!(text), { code: 'CROSSING_BAD_IMPORT', message: pattern })
+      assert.throws(() => roundTrip(format, text), { code: 'CROSSING_BAD_IMPORT', message: pattern })
     assert.throws(() => roundTrip('openai-chat', ''), { code: 'CROSSING_BAD_IMPORT' })
   })
 })

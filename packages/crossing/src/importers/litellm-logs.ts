@@ -4,6 +4,7 @@
  */
 import { parseDecimal } from '@portolan/meter'
 import type { ImportedExchange, ImportedTraffic } from '../recording/import-sessions.ts'
+import type { ImportSource } from '../recording/import-source.ts'
 import {
   asObject,
   countOf,
@@ -15,24 +16,25 @@ import {
   type Json,
 } from './read-chat.ts'
 
-export function importLiteLlmLogs(text: string): ImportedTraffic {
-  const exchanges: ImportedExchange[] = []
-  let redacted = 0
-  let other = 0
-  for (const { place, value } of jsonLines(text)) {
-    const messages = decoded(value['messages'])
-    if (textOf(value['call_type'])?.match(/embed|image|transcri|speech|rerank|moderation/)) other++
-    else if (
-      !Array.isArray(messages) ||
-      messages.length === 0 ||
-      messages.some((message) => asObject(message)?.['content'] === 'redacted-by-litellm')
-    )
-      redacted++
-    else exchanges.push(exchange(value, messages, place))
+export function importLiteLlmLogs({ lines }: ImportSource): ImportedTraffic {
+  let [redacted, other] = [0, 0]
+  function* exchanges(): Generator<ImportedExchange> {
+    ;[redacted, other] = [0, 0]
+    for (const { place, value } of jsonLines(lines())) {
+      const messages = decoded(value['messages'])
+      if (textOf(value['call_type'])?.match(/embed|image|transcri|speech|rerank|moderation/)) other++
+      else if (
+        !Array.isArray(messages) ||
+        messages.length === 0 ||
+        messages.some((message) => asObject(message)?.['content'] === 'redacted-by-litellm')
+      )
+        redacted++
+      else yield exchange(value, messages, place)
+    }
   }
   return {
-    exchanges,
-    notExpressed: [
+    exchanges: { [Symbol.iterator]: exchanges },
+    notExpressed: () => [
       'The request as it was sent: the log holds its messages and some parameters, not its bytes.',
       'When the first reasoning and the first visible token came; only the first token of a stream.',
       'Which session a request belongs to, unless a trace or session id was sent; others are found by their history.',

@@ -3,6 +3,7 @@
  * batch form: `{"custom_id", "body": {...}}`, with `response.body` where the line is of a batch's output).
  */
 import type { ImportedExchange, ImportedTraffic } from '../recording/import-sessions.ts'
+import type { ImportSource } from '../recording/import-source.ts'
 import {
   asObject,
   badImport,
@@ -14,16 +15,18 @@ import {
   type Json,
 } from './read-chat.ts'
 
-export function importOpenAiChat(text: string): ImportedTraffic {
-  const exchanges: ImportedExchange[] = []
-  for (const { place, value } of jsonLines(text)) {
-    const body = asObject(value['body']) ?? value
-    const completion = asObject(asObject(value['response'])?.['body'])
-    exchanges.push(...conversation(body, completion, textOf(value['custom_id']) ?? place, place))
-  }
+export function importOpenAiChat({ lines }: ImportSource): ImportedTraffic {
   return {
-    exchanges,
-    notExpressed: [
+    exchanges: {
+      *[Symbol.iterator]() {
+        for (const { place, value } of jsonLines(lines())) {
+          const body = asObject(value['body']) ?? value
+          const completion = asObject(asObject(value['response'])?.['body'])
+          yield* conversation(body, completion, textOf(value['custom_id']) ?? place, place)
+        }
+      },
+    },
+    notExpressed: () => [
       'When each request was made, how long it took, and what it used and cost.',
       'Which of several answers was shown, and whether an answer was given by a model or written by a person.',
     ],

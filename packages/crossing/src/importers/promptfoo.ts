@@ -1,11 +1,12 @@
 /** promptfoo's result file (`promptfoo eval -o results.json`): one exchange for each result. */
 import type { ImportedExchange, ImportedTraffic } from '../recording/import-sessions.ts'
+import type { ImportSource } from '../recording/import-source.ts'
 import { asObject, badImport, countOf, readAnswer, readRequest, textOf } from './read-chat.ts'
 
-export function importPromptfoo(text: string): ImportedTraffic {
+export function importPromptfoo({ whole }: ImportSource): ImportedTraffic {
   let file: unknown
   try {
-    file = JSON.parse(text)
+    file = JSON.parse(whole())
   } catch (error) {
     throw badImport('the file', `it is not JSON (${(error as Error).message.slice(0, 100)}); export results as .json`)
   }
@@ -61,7 +62,7 @@ export function importPromptfoo(text: string): ImportedTraffic {
   })
   return {
     exchanges,
-    notExpressed: [
+    notExpressed: () => [
       'When each request was made, when its first token came, and which prompt tokens a cache served.',
       'Tools, output formats and sampling settings: they are in the provider configuration, not in the results.',
       'Tool calls as such: an answer that is no text is kept as its JSON text.',

@@ -70,14 +70,14 @@ export function readCompletion(body: Json, place: string): CanonicalResponse {
 }
 
 /** Lines of JSON; blank ones do not count. */
-export function* jsonLines(text: string): Generator<{ readonly place: string; readonly value: Json }> {
+export function* jsonLines(lines: Iterable<string>): Generator<{ readonly place: string; readonly value: Json }> {
   let number = 0
-  for (const line of text.replace(/^\uFEFF/, '').split('\n')) {
+  for (const line of lines) {
     number++
     if (line.trim() === '') continue
     let value: unknown
     try {
-      value = JSON.parse(line)
+      value = JSON.parse(number === 1 ? line.replace(/^\uFEFF/, '') : line)
     } catch (error) {
       throw badImport(`line ${number}`, `it is not JSON (${(error as Error).message.slice(0, 100)})`)
     }

@@ -5,8 +5,9 @@
 import { randomBytes } from 'node:crypto'
 import { closeSync, openSync, writeFileSync, writeSync } from 'node:fs'
 import { CrossingError } from '../errors.ts'
-import type { Exchange, Session } from '../records/index.ts'
-import type { ImportedTraffic } from './import-sessions.ts'
+import type { Exchange, ExchangeContent, Session } from '../records/index.ts'
+import type { ImportedExchange, ImportedTraffic } from './import-sessions.ts'
+import type { ImportSource } from './import-source.ts'
 import type { RecordingLibrary } from './library.ts'
 import { openRecord, sealRecord } from './vault.ts'
 
@@ -57,44 +58,64 @@ export function exportBundle(
   return counts
 }
 
-/** @throws {CrossingError} CROSSING_BAD_IMPORT, CROSSING_DAMAGED for another key or a changed file. */
-export function readBundle(bytes: Uint8Array, keyFile: Uint8Array): ImportedTraffic {
-  const lines = Buffer.from(bytes).toString('utf8').split('\n')
-  const header = readHeader(lines[0] ?? '')
+/** @throws {CrossingError} CROSSING_BAD_IMPORT at once, CROSSING_DAMAGED while it is read, for another key or a changed file. */
+export function readBundle({ lines }: ImportSource, keyFile: Uint8Array): ImportedTraffic {
   const key = Buffer.from(Buffer.from(keyFile).toString('utf8').trim(), 'base64')
   if (key.length !== 32) throw new CrossingError('CROSSING_BAD_IMPORT', 'The key file of the bundle holds no key.')
-  const exchanges: ImportedTraffic['exchanges'][number][] = []
   let withoutContent = 0
-  for (const [index, line] of lines.slice(1).entries()) {
-    if (line === '') continue
-    const place = { recordingId: header.recordingId, sessionId: 'bundle', seq: index }
-    const read = JSON.parse(openRecord(key, Buffer.from(line, 'base64'), place)) as {
-      readonly session: Session
-      readonly exchanges: readonly (Omit<Exchange, 'costNanos'> & { readonly costNanos: string | null })[]
-    }
-    for (const { content, clocks, prompt: _prompt, redactions: _redactions, costNanos, ...figures } of read.exchanges) {
-      if (content === null) {
-        withoutContent++
+  function* exchanges(): Generator<ImportedExchange> {
+    withoutContent = 0
+    let header: BundleHeader | null = null
+    let seq = 0
+    for (const line of lines()) {
+      if (header === null) {
+        header = readHeader(line)
         continue
       }
-      const { firstVisibleMs, ...times } = clocks
-      exchanges.push({
-        session: read.session.id,
-        request: content.request,
-        response: content.response,
-        row: {
-          ...figures,
-          ...times,
-          firstTextMs: firstVisibleMs,
-          costNanos: costNanos === null ? null : BigInt(costNanos),
-          keyId: read.session.keyId,
-        },
+      if (line === '') continue
+      const text = openRecord(key, Buffer.from(line, 'base64'), {
+        recordingId: header.recordingId,
+        sessionId: 'bundle',
+        seq: seq++,
       })
+      const { session, exchanges: stored } = JSON.parse(text) as BundledSession
+      for (const exchange of stored)
+        if (exchange.content === null) withoutContent++
+        else yield importedOf(session, exchange, exchange.content)
     }
+    if (header === null) throw noBundle()
   }
   return {
-    exchanges,
-    notExpressed: withoutContent === 0 ? [] : [`${withoutContent} exchanges have no content and were left out.`],
+    exchanges: { [Symbol.iterator]: exchanges },
+    notExpressed: () =>
+      withoutContent === 0 ? [] : [`${withoutContent} exchanges have no content and were left out.`],
+  }
+}
+
+interface BundledSession {
+  readonly session: Session
+  readonly exchanges: readonly BundledExchange[]
+}
+
+type BundledExchange = Omit<Exchange, 'costNanos'> & { readonly costNanos: string | null }
+
+function importedOf(
+  { id, keyId }: Session,
+  { clocks, prompt: _prompt, redactions: _redactions, costNanos, content: _content, ...figures }: BundledExchange,
+  { request, response }: ExchangeContent,
+): ImportedExchange {
+  const { firstVisibleMs, ...times } = clocks
+  return {
+    session: id,
+    request,
+    response,
+    row: {
+      ...figures,
+      ...times,
+      firstTextMs: firstVisibleMs,
+      costNanos: costNanos === null ? null : BigInt(costNanos),
+      keyId,
+    },
   }
 }
 
@@ -105,5 +126,9 @@ function readHeader(line: string): BundleHeader {
   } catch {
     // Said below.
   }
-  throw new CrossingError('CROSSING_BAD_IMPORT', 'The file is no bundle of `portolan record export`.')
+  throw noBundle()
+}
+
+function noBundle(): CrossingError {
+  return new CrossingError('CROSSING_BAD_IMPORT', 'The file is no bundle of `portolan record export`.')
 }

@@ -17,9 +17,10 @@ export interface ImportedExchange {
 }
 
 export interface ImportedTraffic {
-  readonly exchanges: readonly ImportedExchange[]
-  /** What the source could not express, one sentence each. */
-  readonly notExpressed: readonly string[]
+  /** Gone through twice: once to see that all of it can be read, once to record it. */
+  readonly exchanges: Iterable<ImportedExchange>
+  /** What the source could not express, one sentence each; known after a pass over the exchanges. */
+  readonly notExpressed: () => readonly string[]
 }
 
 export interface ImportInput extends ImportedTraffic {
@@ -33,11 +34,12 @@ export interface ImportInput extends ImportedTraffic {
 
 const batchSize = 100
 
-/** @throws {CrossingError} CROSSING_BAD_IMPORT for a file without a single exchange. */
+/** @throws {CrossingError} CROSSING_BAD_IMPORT for a file without a single exchange, and as the importer does. */
 export function importSessions(library: RecordingLibrary, input: ImportInput): Recording {
   const { exchanges, nowMs } = input
-  if (exchanges.length === 0)
-    throw new CrossingError('CROSSING_BAD_IMPORT', 'The file holds no exchange that could be recorded.')
+  let found = 0
+  for (const _readable of exchanges) found++
+  if (found === 0) throw new CrossingError('CROSSING_BAD_IMPORT', 'The file holds no exchange that could be recorded.')
   const recording = library.start(
     {
       name: input.name,
@@ -46,17 +48,20 @@ export function importSessions(library: RecordingLibrary, input: ImportInput): R
       sampling: { probability: 1, strata: [] },
       retentionDays: null,
       source: { kind: 'import', format: input.format, fileHash: input.fileHash },
-      notExpressed: input.notExpressed,
+      notExpressed: input.notExpressed(),
     },
     nowMs,
   )
   const recorder = library.recorder(input.rules)
-  for (let start = 0; start < exchanges.length; start += batchSize)
-    recorder.record(
-      exchanges
-        .slice(start, start + batchSize)
-        .map((exchange, i) => captured(exchange, recording.id, start + i, nowMs)),
-    )
+  let batch: CapturedExchange[] = []
+  let index = 0
+  for (const exchange of exchanges) {
+    batch.push(captured(exchange, recording.id, index++, nowMs))
+    if (batch.length < batchSize) continue
+    recorder.record(batch)
+    batch = []
+  }
+  if (batch.length > 0) recorder.record(batch)
   recorder.close()
   return library.stop(recording.id, nowMs)
 }

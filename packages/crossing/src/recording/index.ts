@@ -1,6 +1,7 @@
 /** Recording: what a gateway calls, and what reads recordings afterwards. */
 export { exportBundle, readBundle, type BundleResult } from './bundle.ts'
 export type { CapturedExchange } from './captured.ts'
+export { openImport, type ImportFile, type ImportSource } from './import-source.ts'
 export { importSessions, type ImportedTraffic, type ImportInput } from './import-sessions.ts'
 export {
   RecordingLibrary,

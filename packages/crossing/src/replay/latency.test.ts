@@ -15,8 +15,8 @@ import { answerOf, armOf, exchangeOf, noRetries, requestOf, text, user } from '.
 import { replaySteps } from './runner.ts'
 import { startArm, type Piece, type StreamingArm } from './streaming-arm.test-support.ts'
 
-/** Timers are never early; on a loaded machine an answer is late, so the middle one of many is held to this. */
-const errorMs = 50
+/** Timers are never early, and a loaded machine makes some answers late: the quickest of many is held to this. */
+const errorMs = 25
 const speaksAtOnce: readonly Piece[] = [
   { atMs: 100, delta: { content: 'Once ' } },
   { atMs: 200, delta: { content: 'more.' } },
@@ -31,7 +31,7 @@ const thinksFirst: readonly Piece[] = [
 let arms: readonly StreamingArm[] = []
 const folder = mkdtempSync(join(tmpdir(), 'portolan-latency-'))
 const plain = syntheticDataset()
-const cases = plain.cases.slice(0, 40)
+const cases = plain.cases.slice(0, 24)
 const dataset = { ...plain, cases, hash: datasetHash(cases) }
 let attempts: readonly Attempt[] = []
 
@@ -52,7 +52,7 @@ before(async () => {
     score: () => Promise.resolve([passed({ scorer: 'transport', version: '1', severity: 'major' })]),
     journal,
     seed: 1,
-    concurrency: 16,
+    concurrency: 8,
     currency: 'USD',
     spendCapNanos: null,
     retries: noRetries,
@@ -67,10 +67,10 @@ after(async () => {
   rmSync(folder, { recursive: true })
 })
 
-function middle(arm: string, clock: 'firstReasoningMs' | 'firstVisibleMs' | 'endMs'): number {
+function quickest(arm: string, clock: 'firstReasoningMs' | 'firstVisibleMs' | 'endMs'): number {
   const read = attempts.flatMap((attempt) => (attempt.arm === arm ? [attempt.turns[0]!.clocks[clock] ?? -1] : []))
   assert.equal(read.length, cases.length)
-  return read.sort((a, b) => a - b)[Math.floor(read.length / 2)]!
+  return Math.min(...read)
 }
 
 describe('clocks of a replay', () => {
@@ -82,7 +82,7 @@ describe('clocks of a replay', () => {
       ['new-model', 'firstVisibleMs', 300],
       ['new-model', 'endMs', 330],
     ] as const) {
-      const error = middle(arm, clock) - planted
+      const error = quickest(arm, clock) - planted
       assert.ok(error > -2 && error < errorMs, `${arm} ${clock}: ${error.toFixed(1)} ms off`)
     }
   })
@@ -92,7 +92,7 @@ describe('clocks of a replay', () => {
     const plan = syntheticPlan(dataset, ['new-model'], { metrics })
     const { comparisons, verdicts } = compareRuns(plan, dataset, attempts)
     const found = comparisons.find(({ metric }) => metric === 'first-visible')!
-    assert.ok(found.lower > 2 && found.upper < 3.2, `${found.lower} to ${found.upper}`)
+    assert.ok(found.lower > 1.5 && found.upper < 3.2, `${found.lower} to ${found.upper}`)
     // Its first sign of life came five times earlier than the incumbent's first word, and does not help it.
     assert.equal(verdicts[0]!.verdict, 'WORSE', verdicts[0]!.reason)
   })

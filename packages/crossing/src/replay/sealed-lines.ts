@@ -12,11 +12,10 @@
 import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto'
 import { closeSync, existsSync, fdatasyncSync, ftruncateSync, openSync, readSync, writeSync } from 'node:fs'
 import { CrossingError } from '../errors.ts'
+import { fileLines } from '../recording/file-lines.ts'
 
 const nonceBytes = 12
 const tagBytes = 16
-/** Read at once when a file is opened. */
-const blockBytes = 1 << 20
 const formatVersion = 2
 
 /** The key of what repeats this session; null: its subject was erased. */
@@ -125,7 +124,8 @@ export class SealedLines {
   #read(read: (text: string) => boolean): void {
     const { path } = this.#of
     let number = 0
-    for (const { offset, line } of wholeLines(this.#file)) {
+    for (const { offset, line, ended } of fileLines(this.#file)) {
+      if (!ended) break
       number++
       const text = line.toString('latin1')
       if (number === 1) this.#checkHead(text)
@@ -189,26 +189,5 @@ function unseal(sealed: string, key: Uint8Array, place: string): string | null {
     return cipher.update(bytes.subarray(nonceBytes + tagBytes), undefined, 'utf8') + cipher.final('utf8')
   } catch {
     return null
-  }
-}
-
-/** The lines that were ended, with their places; one block and one line are held at a time. */
-function* wholeLines(file: number): Generator<{ readonly offset: number; readonly line: Buffer }> {
-  const block = Buffer.allocUnsafe(blockBytes)
-  let begun: Buffer[] = []
-  let offset = 0
-  for (let at = 0; ;) {
-    const read = readSync(file, block, 0, block.length, at)
-    if (read === 0) return
-    at += read
-    let from = 0
-    for (let end = block.indexOf(0x0a); end !== -1 && end < read; end = block.indexOf(0x0a, from)) {
-      const line = Buffer.concat([...begun, block.subarray(from, end)])
-      yield { offset, line }
-      begun = []
-      offset += line.length + 1
-      from = end + 1
-    }
-    begun.push(Buffer.from(block.subarray(from, read)))
   }
 }
