@@ -54,18 +54,25 @@ export class CallGrammar {
     const { terms } = this.#json
     const { invoke } = this.#markup
     const schemas = new SchemaGrammar(this.#json, parameters ?? {}, `the parameters of ${JSON.stringify(name)}`, strict)
-    const bodies = schemas.objects(parameters).map(({ properties, others }) => {
+    const bodies = schemas.objects(parameters).map(({ properties, taken, others, count }) => {
       const members = properties.map(({ name: key, schema, isRequired }): Member => {
         const head = terms.literal(symbolsOf(key.toWellFormed()))
         return { term: this.#parameter(schemas, head, schema), isRequired }
       })
-      const taken = ['', ...properties.map(({ name: key }) => symbolsOf(key))]
-      const other = terms.run(otherKey(taken, longestOtherName, 'name'), keyStart)
-      return this.#json.members(members, others === null ? null : this.#parameter(schemas, other, others), {
+      const other = terms.run(otherKey(['', ...taken.map(symbolsOf)], longestOtherName, 'name'), keyStart)
+      const extra = terms.either(
+        ...others.map(({ schema, narrowed }) => {
+          const key = narrowed(other, 'raw')
+          return key === terms.nothing ? key : this.#parameter(schemas, key, schema)
+        }),
+      )
+      schemas.checkCount(members, extra, count, parameters)
+      return this.#json.members(members, extra === terms.nothing ? null : extra, {
         open: '',
         close: '',
         mostExtra: this.#json.limits.items,
         comma: terms.literal('\n'),
+        count,
       })
     })
     schemas.finish()

@@ -12,6 +12,7 @@ import {
   schemaConstraint,
   seeded,
   tokenizer,
+  condition,
 } from './grammar.test-support.ts'
 
 const constraints = newConstraints()
@@ -162,11 +163,23 @@ describe('a schema', () => {
 
   it('is refused by name and place where a keyword cannot be enforced', () => {
     refusal(
-      { type: 'object', properties: { a: { not: {} } } },
+      { type: 'object', properties: { a: { not: { pattern: 'x' } } } },
       'ENGINE_SCHEMA_UNSUPPORTED',
-      /"not" at #\/properties\/a/,
+      /"not" of a schema with "pattern" at #\/properties\/a/,
     )
-    refusal({ type: 'array', uniqueItems: true }, 'ENGINE_SCHEMA_UNSUPPORTED', /"uniqueItems"/)
+    refusal({ type: 'array', uniqueItems: true }, 'ENGINE_SCHEMA_UNSUPPORTED', /"uniqueItems" of values that are not 8/)
+    refusal({ type: 'number', multipleOf: 0.01 }, 'ENGINE_SCHEMA_UNSUPPORTED', /"multipleOf" that is not a whole/)
+    refusal({ type: 'array', contains: {}, maxContains: 2 }, 'ENGINE_SCHEMA_UNSUPPORTED', /beside "maxContains"/)
+    refusal({ type: 'object', minProperties: 2 }, 'ENGINE_SCHEMA_UNSUPPORTED', /"minProperties" of more than/)
+    refusal(condition({ contains: {} }, false), 'ENGINE_SCHEMA_UNSUPPORTED', /"if" of a schema with "contains"/)
+    refusal(
+      { patternProperties: { '(?=a)b': {} } },
+      'ENGINE_SCHEMA_UNSUPPORTED',
+      /"patternProperties" that looks ahead/,
+    )
+    refusal({ $dynamicRef: '#x' }, 'ENGINE_SCHEMA_UNSUPPORTED', /"\$dynamicRef"/)
+    refusal({ type: 'object', not: { const: {} } }, 'ENGINE_SCHEMA_UNSUPPORTED', /all objects but some/)
+    refusal({ enum: [[1, 1]], items: { const: 2 } }, 'ENGINE_SCHEMA_UNSUPPORTED', /listed objects or lists/)
     refusal({ type: 'string', pattern: '(?=a)b' }, 'ENGINE_SCHEMA_UNSUPPORTED', /looks ahead/)
     refusal({ type: 'string', pattern: '(a)\\1' }, 'ENGINE_SCHEMA_UNSUPPORTED', /refers back/)
     refusal({ type: 'string', format: 'iri' }, 'ENGINE_SCHEMA_UNSUPPORTED', /format "iri"/)
@@ -176,7 +189,7 @@ describe('a schema', () => {
     refusal({ $ref: '#' }, 'ENGINE_SCHEMA_INVALID', /back to itself/)
     refusal({ type: 'text' }, 'ENGINE_SCHEMA_INVALID', /"text" is no type/)
     refusal({ type: 'object', required: 'a' }, 'ENGINE_SCHEMA_INVALID', /list of names/)
-    assert.ok(acceptor({ type: 'integer', multipleOf: 2 }, false)('3'), 'nobody insists')
+    assert.ok(acceptor({ type: 'number', multipleOf: 0.5 }, false)('0.3'), 'nobody insists')
   })
 
   it('that no value fits is refused before a token is drawn', () => {
@@ -339,13 +352,13 @@ describe('tool calls', () => {
   })
 
   it('of strict tools refuse what cannot be enforced; others leave it out', () => {
-    const parameters = { type: 'object', properties: { a: { type: 'string', not: { const: 'x' } } }, required: ['a'] }
+    const parameters = { type: 'object', properties: { a: { type: 'string', not: { pattern: 'x' } } }, required: ['a'] }
     const loose: OutputConstraint = { ...tools, tools: [{ name: 't', parameters, strict: false }] }
     assert.equal(callsOf({ ...loose, limits: brief }, 1, 90).calls[0]?.name, 't')
     const strict: OutputConstraint = { ...tools, tools: [{ name: 't', parameters, strict: true }] }
     assert.throws(() => constraints.start(strict, 'text', ''), {
       code: 'ENGINE_SCHEMA_UNSUPPORTED',
-      message: /parameters of "t" uses the keyword "not"/,
+      message: /parameters of "t" uses "not" of a schema with "pattern"/,
     })
   })
 })

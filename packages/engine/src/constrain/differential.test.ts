@@ -80,6 +80,31 @@ const corpus: readonly (readonly [schema: object, ...documents: unknown[]])[] = 
     { v: 1, next: { v: 2, next: { v: 3, next: null } } },
   ],
   [{ type: 'object', additionalProperties: { type: 'integer' } }, {}, { a: 1 }, { a: 1, 'b c': -2 }],
+  [
+    { type: 'object', patternProperties: { '^x_[a-z]+$': { type: 'integer' } }, additionalProperties: false },
+    { x_a: 1 },
+    { x_ab: 1, x_c: 2 },
+  ],
+  [
+    {
+      type: 'object',
+      propertyNames: { type: 'string', pattern: '^[a-z]{1,3}$' },
+      additionalProperties: { type: 'integer' },
+    },
+    { a: 1 },
+    { abc: 1, b: 2 },
+  ],
+  [
+    {
+      type: 'object',
+      properties: { a: { type: 'integer' }, b: { type: 'null' }, c: { type: 'boolean' } },
+      additionalProperties: false,
+      minProperties: 1,
+      maxProperties: 2,
+    },
+    { a: 1 },
+    { b: null, c: true },
+  ],
 ]
 
 /** Differences that are meant: each with its reason and the texts that show it. */

@@ -60,3 +60,11 @@ export function draw(
 export function seeded(seed: number): Random {
   return createRandom(seed)
 }
+
+/** A schema's condition. Spelled by list, because an object with a member called `then` looks like a promise. */
+export function condition(test: object, then: unknown, otherwise?: unknown): object {
+  const said = [test, then, otherwise].flatMap((value, at): [string, unknown][] =>
+    value === undefined ? [] : [[['if', 'then', 'else'][at]!, value]],
+  )
+  return Object.fromEntries(said)
+}

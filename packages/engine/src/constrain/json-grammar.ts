@@ -24,6 +24,16 @@ export interface Member {
   readonly isRequired: boolean
 }
 
+/** Around members: braces, or nothing around the parameters of a call. */
+interface Frame {
+  readonly open: '{' | ''
+  readonly close: '}' | ''
+  readonly mostExtra: number
+  readonly comma?: Term
+  readonly count?: { readonly minimum: number; readonly maximum: number }
+}
+
+const anyCount = { minimum: 0, maximum: Infinity } as const
 const longestOtherKey = 64
 
 export class JsonGrammar {
@@ -116,6 +126,23 @@ export class JsonGrammar {
     )
   }
 
+  /** Any number in one of the spellings that `spellingsOf` knows. */
+  get numberWithoutExponent(): Term {
+    return this.terms.repeat(bound(this.terms).set('-.0123456789'), 1)
+  }
+
+  /** A number's spellings without exponent: noughts behind its point are free. */
+  spellingsOf(value: number): Term {
+    const { literal } = bound(this.terms)
+    const text = JSON.stringify(value)
+    // Too large or too small to be written out.
+    if (/e/i.test(text)) return this.terms.nothing
+    const noughts = this.terms.repeat(literal('0'), 0)
+    const more = text.includes('.') ? noughts : this.terms.optional(this.terms.sequence(literal('.'), noughts))
+    const signs = value === 0 ? this.terms.optional(literal('-')) : this.terms.end
+    return this.terms.sequence(signs, literal(text), more)
+  }
+
   /** This very value, blanks between tokens free. */
   exactly(value: unknown): Term {
     const { terms } = this
@@ -140,20 +167,22 @@ export class JsonGrammar {
     return { term: this.terms.sequence(this.terms.literal(jsonSymbols(key)), this.colon, value), isRequired }
   }
 
-  /** A member whose key is none of `taken`. */
-  otherMember(taken: readonly string[], value: Term): Term {
+  /** A key that is none of `taken`. */
+  otherKey(taken: readonly string[]): Term {
     const spelled = taken.map((key) => jsonSymbols(key).slice(1, -1))
-    const key = this.terms.run(otherKey(spelled, longestOtherKey, 'json'), keyStart)
-    return this.terms.sequence(this.quoted(key, 'json'), this.colon, value)
+    return this.quoted(this.terms.run(otherKey(spelled, longestOtherKey, 'json'), keyStart), 'json')
+  }
+
+  /** A member whose key is a term. */
+  pair(key: Term, value: Term): Term {
+    return this.terms.sequence(key, this.colon, value)
   }
 
   /** Members in their order, optional ones left out freely, then `extra` ones. */
-  members(
-    list: readonly Member[],
-    extra: Term | null,
-    frame: { readonly open: '{' | ''; readonly close: '}' | ''; readonly mostExtra: number; readonly comma?: Term },
-  ): Term {
+  members(list: readonly Member[], extra: Term | null, frame: Frame): Term {
     const { terms } = this
+    const { minimum, maximum } = frame.count ?? anyCount
+    if (minimum > 0 || maximum !== Infinity) return this.#countedMembers(list, extra, frame)
     const isJson = frame.open !== ''
     const comma = frame.comma ?? this.#comma
     const close = isJson ? terms.sequence(this.blank, terms.literal(frame.close)) : terms.end
@@ -173,6 +202,84 @@ export class JsonGrammar {
     if (!isJson) return mayClose ? terms.either(more, terms.end) : more
     const none = mayClose ? terms.literal(frame.close) : terms.nothing
     return terms.sequence(terms.literal(frame.open), this.blank, terms.either(more, none))
+  }
+
+  /** As `members`, with how many there may be together. Of the others only the first surely is a member more. */
+  #countedMembers(list: readonly Member[], extra: Term | null, frame: Frame): Term {
+    const { terms } = this
+    const { minimum, maximum } = frame.count ?? anyCount
+    const isJson = frame.open !== ''
+    const comma = frame.comma ?? this.#comma
+    const close = isJson ? terms.sequence(this.blank, terms.literal(frame.close)) : terms.end
+    const none = isJson ? terms.literal(frame.close) : terms.end
+    // Beyond this, more makes no difference.
+    const counted = maximum === Infinity ? minimum : maximum
+    const tail = (written: number): Term => {
+      const most = Math.min(frame.mostExtra, maximum === Infinity ? Infinity : maximum - written)
+      const least = Math.max(0, minimum - written)
+      const enough = least === 0 ? (written === 0 ? none : close) : terms.nothing
+      if (extra === null || most < 1 || least > 1) return enough
+      const more = terms.sequence(terms.repeat(terms.sequence(comma, extra), 0, most - 1), close)
+      return terms.either(enough, written === 0 ? terms.sequence(extra, more) : terms.sequence(comma, extra, more))
+    }
+    const known = new Map<number, Term>()
+    const from = (at: number, written: number): Term => {
+      const member = list[at]
+      if (member === undefined) return tail(written)
+      const key = at * (counted + 2) + written
+      const found = known.get(key)
+      if (found !== undefined) return found
+      const after = written < maximum ? from(at + 1, Math.min(written + 1, counted)) : terms.nothing
+      const taken = terms.sequence(written === 0 ? terms.end : comma, member.term, after)
+      const made = member.isRequired ? taken : terms.either(taken, from(at + 1, written))
+      known.set(key, made)
+      return made
+    }
+    return terms.sequence(terms.literal(frame.open), isJson ? this.blank : terms.end, from(0, 0))
+  }
+
+  /** At least `count` items are `sought` ones, and at least `minimum` there are; every sought one is an item. */
+  arrayWith(sought: Term, item: Term, count: number, minimum: number): Term {
+    const { terms, limits } = this
+    const others = terms.repeat(terms.sequence(item, this.#comma), 0, limits.items)
+    const last = terms.repeat(
+      terms.sequence(this.#comma, item),
+      Math.max(0, minimum - count),
+      Math.max(minimum, limits.items),
+    )
+    const parts: Term[] = []
+    for (let at = 0; at < count; at++) {
+      if (at > 0) parts.push(this.#comma)
+      parts.push(others, sought)
+    }
+    return terms.sequence(terms.literal('['), this.blank, ...parts, last, this.blank, terms.literal(']'))
+  }
+
+  /** Some of these scalars, each once at most, in any order. */
+  arrayOfDistinct(values: readonly unknown[], minimum: number, maximum: number): Term {
+    const { terms } = this
+    const close = terms.sequence(this.blank, terms.literal(']'))
+    const known = new Map<number, Term>()
+    // By which values are left.
+    const after = (left: number): Term => {
+      const found = known.get(left)
+      if (found !== undefined) return found
+      const count = values.filter((_, at) => (left & (1 << at)) === 0).length
+      const next = values.map((value, at) =>
+        (left & (1 << at)) !== 0 && count < maximum
+          ? terms.sequence(
+              count === 0 ? terms.end : this.#comma,
+              terms.literal(jsonSymbols(value)),
+              after(left & ~(1 << at)),
+            )
+          : terms.nothing,
+      )
+      const end = count >= minimum ? (count === 0 ? terms.literal(']') : close) : terms.nothing
+      const made = terms.either(end, ...next)
+      known.set(left, made)
+      return made
+    }
+    return terms.sequence(terms.literal('['), this.blank, after((1 << values.length) - 1))
   }
 
   /** `items` null: nothing after the first ones. */

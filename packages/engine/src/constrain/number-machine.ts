@@ -169,3 +169,42 @@ function max(a: bigint, b: bigint): bigint {
 function min(a: bigint, b: bigint): bigint {
   return a < b ? a : b
 }
+
+/** Whole numbers that `step` divides, with any number of digits. */
+export function multipleOf(step: number): Machine {
+  // Digits that lead from each remainder to none, breadth first from the end.
+  const endings = new Map<number, string>([[0, '']])
+  const place = (written: string, digit: number): string | null => {
+    // A leading nought is the whole number.
+    if (written === 'd0') return null
+    if (!written.startsWith('d')) return digit === 0 ? 'd0' : `d+${digit % step}`
+    return `d+${(remainderOf(written) * 10 + digit) % step}`
+  }
+  const endingOf = (remainder: number): string => {
+    const known = endings.get(remainder)
+    if (known !== undefined) return known
+    const seen = new Set([remainder])
+    for (const open: [rest: number, text: string][] = [[remainder, '']]; ;) {
+      const [rest, text] = open.shift()!
+      if (rest === 0 && text !== '') {
+        endings.set(remainder, text)
+        return text
+      }
+      for (let digit = 0; digit < 10; digit++) {
+        const next = (rest * 10 + digit) % step
+        if (next === 0 || !seen.has(next)) open.push([next, text + digit])
+        seen.add(next)
+      }
+    }
+  }
+  const remainderOf = (written: string): number => (written === 'd0' ? 0 : Number(written.slice(2)))
+  return {
+    name: `multiple ${step}`,
+    step(written, symbol) {
+      if (symbol === 0x2d) return written === '' ? '-' : null
+      return symbol >= 0x30 && symbol <= 0x39 ? place(written, symbol - 0x30) : null
+    },
+    mayEnd: (written) => written.startsWith('d') && remainderOf(written) === 0,
+    shortest: (written) => (written.startsWith('d') ? endingOf(remainderOf(written)) : '0'),
+  }
+}

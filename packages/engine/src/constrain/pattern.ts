@@ -4,8 +4,16 @@
  * ECMA-262 with the `u` flag, without what needs a memory or looks around: back references, look-ahead and
  * look-behind, word boundaries, property classes, and anchors elsewhere than at the ends of an alternative.
  */
-import { characterOf, complement, everyCharacter, normalised, type Ranges, type Spelling } from './characters.ts'
-import type { Term, Terms } from './terms.ts'
+import {
+  characterOf,
+  complement,
+  everyCharacter,
+  normalised,
+  symbolsOf,
+  type Ranges,
+  type Spelling,
+} from './characters.ts'
+import { Terms, type Term } from './terms.ts'
 
 const longestPattern = 2048
 const deepestGroup = 50
@@ -52,6 +60,15 @@ export class PatternProblem extends Error {}
 export function patternTerm(terms: Terms, source: string, spelling: Spelling): Term {
   if (source.length > longestPattern) throw new PatternProblem(`is longer than ${longestPattern} characters`)
   return new PatternReader(terms, source, spelling).read()
+}
+
+/** Is the pattern found in `text`? By the automaton, so that no pattern takes long. @throws {PatternProblem} */
+export function patternHolds(source: string, text: string): boolean {
+  const terms = new Terms()
+  let state = patternTerm(terms, source, 'json')
+  for (const symbol of symbolsOf(JSON.stringify(text).replaceAll('\uff5c', '\\uff5c').slice(1, -1)))
+    state = terms.step(state, symbol.charCodeAt(0))
+  return state.nullable
 }
 
 class PatternReader {

@@ -15,6 +15,14 @@ export const heldKeywords: ReadonlySet<string> = new Set([
   'prefixItems',
   'minItems',
   'maxItems',
+  'uniqueItems',
+  'contains',
+  'minContains',
+  'maxContains',
+  'patternProperties',
+  'propertyNames',
+  'minProperties',
+  'maxProperties',
   'minLength',
   'maxLength',
   'pattern',
@@ -23,6 +31,7 @@ export const heldKeywords: ReadonlySet<string> = new Set([
   'maximum',
   'exclusiveMinimum',
   'exclusiveMaximum',
+  'multipleOf',
   'anyOf',
   'oneOf',
   'allOf',
@@ -30,43 +39,36 @@ export const heldKeywords: ReadonlySet<string> = new Set([
 ])
 
 /** Values could break these without our noticing. */
-const refusedKeywords: ReadonlySet<string> = new Set([
+const refusedKeywords: ReadonlySet<string> = new Set(['$dynamicRef', '$recursiveRef'])
+
+/** The first word of `schema` that cannot be held to; null: none. Others are refused where they ask for too much. */
+export function refusedKeyword(schema: Readonly<Record<string, unknown>>): string | null {
+  return Object.keys(schema).find((key) => refusedKeywords.has(key)) ?? null
+}
+
+/** Words that say something of values by other schemas, or by which members there are. */
+export const conditionKeywords: readonly string[] = [
   'not',
   'if',
-  'then',
-  'else',
   'dependentRequired',
   'dependentSchemas',
   'dependencies',
-  'patternProperties',
-  'propertyNames',
-  'minProperties',
-  'maxProperties',
-  'uniqueItems',
-  'contains',
-  'minContains',
-  'maxContains',
-  'multipleOf',
-  'unevaluatedItems',
   'unevaluatedProperties',
-  '$dynamicRef',
-  '$recursiveRef',
-])
-
-/** The first word of `schema` that cannot be held to; null: none. A word that asks for nothing is no obstacle. */
-export function refusedKeyword(schema: Readonly<Record<string, unknown>>): string | null {
-  const isIdle = (key: string): boolean =>
-    (key === 'uniqueItems' && schema[key] === false) || (key === 'minProperties' && schema[key] === 0)
-  return Object.keys(schema).find((key) => refusedKeywords.has(key) && !isIdle(key)) ?? null
-}
+  'unevaluatedItems',
+]
 
 export const valueTypes = ['object', 'array', 'string', 'number', 'integer', 'boolean', 'null'] as const
 export type ValueType = (typeof valueTypes)[number]
 
 /** Without `type`, words that only one type knows say which is meant. */
 export const impliedTypes: readonly (readonly [type: ValueType, keywords: readonly string[]])[] = [
-  ['object', ['properties', 'required', 'additionalProperties']],
-  ['array', ['items', 'prefixItems', 'minItems', 'maxItems']],
+  [
+    'object',
+    ['properties', 'required', 'additionalProperties', 'patternProperties', 'propertyNames', 'minProperties'].concat([
+      'maxProperties',
+    ]),
+  ],
+  ['array', ['items', 'prefixItems', 'minItems', 'maxItems', 'uniqueItems', 'contains']],
   ['string', ['minLength', 'maxLength', 'pattern', 'format']],
-  ['number', ['minimum', 'maximum', 'exclusiveMinimum', 'exclusiveMaximum']],
+  ['number', ['minimum', 'maximum', 'exclusiveMinimum', 'exclusiveMaximum', 'multipleOf']],
 ]

@@ -3,10 +3,22 @@
  * form is one object of plain keywords and the value must fit one of the forms.
  *
  * Work is counted: a schema that would unfold beyond the bound is refused, however it does so. In lenient use a word
- * that cannot be held to is left out instead of refused.
+ * that cannot be held to is left out instead of refused. Conditions become alternatives: `if` is (if and then) or (not if
+ * and else), a dependency is absence or what depends.
+ *
+ * Two words of forms are ours: `$absent` names members that must not be there, `$except` values that the value is not.
  */
 import { EngineError } from '../errors.ts'
-import { heldKeywords, impliedTypes, refusedKeyword, valueTypes, type ValueType } from './schema-facts.ts'
+import { negationOf, NotNegated } from './negation.ts'
+import { patternHolds, PatternProblem } from './pattern.ts'
+import {
+  conditionKeywords,
+  heldKeywords,
+  impliedTypes,
+  refusedKeyword,
+  valueTypes,
+  type ValueType,
+} from './schema-facts.ts'
 
 export type Schema = Readonly<Record<string, unknown>>
 
@@ -89,7 +101,7 @@ export class SchemaForms {
 
   /** The one schema that `schema` only refers to; null when it says anything itself. */
   aliasOf(schema: Schema): unknown {
-    const words = Object.keys(schema).filter((key) => heldKeywords.has(key))
+    const words = Object.keys(schema).filter((key) => heldKeywords.has(key) || conditionKeywords.includes(key))
     return words.length === 1 && words[0] === '$ref' && refusedKeyword(schema) === null
       ? this.#target(schema.$ref, schema)
       : null
@@ -108,7 +120,91 @@ export class SchemaForms {
       if (word === 'oneOf' && !areApart(choices)) this.unsupported('"oneOf" with alternatives that may overlap', schema)
       forms = this.#both(forms, choices.flat())
     }
+    return this.#evaluated(this.#conditioned(forms, schema), schema)
+  }
+
+  // ---------------------------------------------------------------------------------------- conditions
+
+  #conditioned(plain: readonly Schema[], schema: Schema): readonly Schema[] {
+    let forms = plain
+    if (schema.not !== undefined)
+      forms = this.#both(forms, this.#negated(this.place(schema.not, schema, 'not'), 'not', schema) ?? [{}])
+    if (schema.if !== undefined && (schema.then !== undefined || schema.else !== undefined)) {
+      const condition = this.place(schema.if, schema, 'if')
+      const otherwise = this.#negated(condition, 'if', schema)
+      if (otherwise !== null) {
+        const then = this.#both(this.of(condition), this.of(this.place(schema.then, schema, 'then')))
+        const or = this.#both(otherwise, this.of(this.place(schema.else, schema, 'else')))
+        forms = this.#both(forms, [...then, ...or])
+      }
+    }
+    for (const word of ['dependentRequired', 'dependentSchemas', 'dependencies']) {
+      const dependents = schema[word] ?? {}
+      if (!isSchema(dependents)) this.invalid(`"${word}" must be an object`, schema)
+      for (const [name, wanted] of Object.entries(dependents)) {
+        const present = { type: 'object', required: isStrings(wanted) ? [name, ...(wanted as string[])] : [name] }
+        const more = isStrings(wanted) ? [{}] : this.of(this.place(wanted, schema, word, name))
+        forms = this.#both(forms, [
+          { type: valueTypes.filter((type) => type !== 'object') },
+          { type: 'object', $absent: [name] },
+          ...this.#both([present], more),
+        ])
+      }
+    }
     return forms
+  }
+
+  /** Null: it cannot be said, and nobody insists. */
+  #negated(schema: unknown, word: string, parent: Schema): readonly Schema[] | null {
+    try {
+      return negationOf(schema, {
+        of: (each) => this.of(each),
+        both: (left, right) => this.#both(left, right),
+        target: (reference, from) => this.#target(reference, from),
+        spend: (amount) => this.spend(amount),
+      })
+    } catch (error) {
+      if (!(error instanceof NotNegated)) throw error
+      this.unsupported(`"${word}" of a schema with ${error.message}`, parent)
+      return null
+    }
+  }
+
+  /** What no other word says anything about. */
+  #evaluated(forms: readonly Schema[], schema: Schema): readonly Schema[] {
+    const { unevaluatedProperties: properties, unevaluatedItems: items } = schema
+    if (properties === undefined && items === undefined) return forms
+    return forms.map((form) => {
+      const closed: Record<string, unknown> = { ...form, type: typesOf(form) }
+      if (properties !== undefined && form.additionalProperties === undefined)
+        closed['additionalProperties'] = this.place(properties, schema, 'unevaluatedProperties')
+      if (items !== undefined && form.items === undefined) {
+        if (form.contains !== undefined) this.unsupported('"unevaluatedItems" beside "contains"', schema)
+        closed['items'] = this.place(items, schema, 'unevaluatedItems')
+      }
+      this.#paths.set(closed, this.pathOf(form))
+      return closed
+    })
+  }
+
+  /** Does a member's name match a pattern of `patternProperties`? */
+  nameMatches(pattern: string, name: string, schema: unknown): boolean {
+    this.spend(1)
+    try {
+      return patternHolds(pattern, name)
+    } catch (error) {
+      if (!(error instanceof PatternProblem)) throw error
+      this.unsupported(`a pattern of "patternProperties" that ${error.message}`, schema)
+      return false
+    }
+  }
+
+  /** What a schema says of a member that it does not name. */
+  ofUnnamed(form: Schema, name: string): unknown {
+    const patterns = Object.entries((form.patternProperties ?? {}) as Schema)
+    const matching = patterns.filter(([pattern]) => this.nameMatches(pattern, name, form)).map(([, schema]) => schema)
+    if (matching.length === 0) return form.additionalProperties ?? true
+    return matching.reduce((left, right) => this.conjunction(left, right))
   }
 
   /** The words of this schema alone that are not about other schemas; what says nothing about values is left out. */
@@ -126,9 +222,10 @@ export class SchemaForms {
     if (isSchema(own.properties))
       for (const [key, value] of Object.entries(own.properties)) this.place(value, schema, 'properties', key)
     if (own.items !== undefined) this.place(own.items, schema, 'items')
-    // Keys by pattern are open keys, where nobody insists.
-    if (!this.isStrict && schema.patternProperties !== undefined && own.additionalProperties === false)
-      own.additionalProperties = true
+    if (isSchema(own.patternProperties))
+      for (const [key, value] of Object.entries(own.patternProperties))
+        this.place(value, schema, 'patternProperties', key)
+    if (own.contains !== undefined) this.place(own.contains, schema, 'contains')
     this.#paths.set(own, this.pathOf(schema))
     return own
   }
@@ -138,11 +235,27 @@ export class SchemaForms {
     for (const type of types)
       if (!valueTypes.includes(type as ValueType)) this.invalid(`${JSON.stringify(type)} is no type`, schema)
     const fits: readonly (readonly [keys: readonly string[], isFit: (value: unknown) => boolean, what: string])[] = [
-      [['properties'], isSchema, 'an object'],
+      [['properties', 'patternProperties'], isSchema, 'an object'],
+      [['propertyNames', 'contains'], (value) => isSchema(value) || typeof value === 'boolean', 'a schema'],
+      [['uniqueItems'], (value) => typeof value === 'boolean', 'true or false'],
+      [['multipleOf'], (value) => isFiniteNumber(value) && (value as number) > 0, 'a number above 0'],
       [['required'], isStrings, 'a list of names'],
       [['enum', 'prefixItems'], Array.isArray, 'a list'],
       [['pattern', 'format'], (value) => typeof value === 'string', 'a string'],
-      [['minItems', 'maxItems', 'minLength', 'maxLength'], isCount, 'a whole number from 0'],
+      [
+        [
+          'minItems',
+          'maxItems',
+          'minLength',
+          'maxLength',
+          'minProperties',
+          'maxProperties',
+          'minContains',
+          'maxContains',
+        ],
+        isCount,
+        'a whole number from 0',
+      ],
       [['minimum', 'maximum', 'exclusiveMinimum', 'exclusiveMaximum'], isFiniteNumber, 'a number'],
     ]
     for (const [keys, isFit, what] of fits)
@@ -190,7 +303,7 @@ export class SchemaForms {
   #merge(a: Schema, b: Schema): Schema | null {
     this.spend(1)
     if (Object.keys(a).length === 0) return b
-    if (Object.keys(b).length === 0) return a
+    if (Object.keys(b).length === 0 || a === b) return a
     const types = commonTypes(typesOf(a), typesOf(b))
     if (types.length === 0) return null
     const merged: Record<string, unknown> = { ...a, ...b, type: types }
@@ -200,18 +313,24 @@ export class SchemaForms {
     const lower = (key: string): void => {
       if (a[key] !== undefined && b[key] !== undefined) merged[key] = Math.min(a[key] as number, b[key] as number)
     }
-    for (const key of ['minItems', 'minLength', 'minimum', 'exclusiveMinimum']) higher(key)
-    for (const key of ['maxItems', 'maxLength', 'maximum', 'exclusiveMaximum']) lower(key)
-    for (const key of ['pattern', 'format', 'prefixItems'])
+    for (const key of ['minItems', 'minLength', 'minimum', 'exclusiveMinimum', 'minProperties']) higher(key)
+    for (const key of ['maxItems', 'maxLength', 'maximum', 'exclusiveMaximum', 'maxProperties']) lower(key)
+    for (const key of ['pattern', 'format', 'prefixItems', 'contains', 'minContains', 'maxContains', 'multipleOf'])
       if (a[key] !== undefined && b[key] !== undefined && !isSame(a[key], b[key]))
         this.unsupported(`"${key}" twice for one value`, b)
+    if (a.uniqueItems === true) merged.uniqueItems = true
+    for (const key of ['$absent', '$except'])
+      if (a[key] !== undefined && b[key] !== undefined)
+        merged[key] = [...(a[key] as unknown[]), ...(b[key] as unknown[])]
+    if (a.propertyNames !== undefined && b.propertyNames !== undefined)
+      merged.propertyNames = this.conjunction(a.propertyNames, b.propertyNames)
     const listed = listedValues(a, b)
     if (listed !== null) {
       delete merged.const
       merged.enum = listed
       if (listed.length === 0) return null
     }
-    if (a.items !== undefined && b.items !== undefined) merged.items = this.#conjunction(a.items, b.items)
+    if (a.items !== undefined && b.items !== undefined) merged.items = this.conjunction(a.items, b.items)
     if (a.required !== undefined && b.required !== undefined)
       merged.required = [...new Set([...(a.required as string[]), ...(b.required as string[])])]
     this.#mergeProperties(a, b, merged)
@@ -223,24 +342,38 @@ export class SchemaForms {
     const inA = (a.properties ?? {}) as Schema
     const inB = (b.properties ?? {}) as Schema
     const names = [...new Set([...Object.keys(inA), ...Object.keys(inB)])]
-    if (names.length === 0 && (a.additionalProperties === undefined || b.additionalProperties === undefined)) return
+    const patterns = this.#patternsOfBoth(a, b)
+    if (patterns !== null) merged.patternProperties = patterns
+    const bothClosed = a.additionalProperties !== undefined && b.additionalProperties !== undefined
+    if (bothClosed) merged.additionalProperties = this.conjunction(a.additionalProperties, b.additionalProperties)
+    if (names.length === 0) return
     this.spend(names.length)
-    const elsewhere = (schema: Schema): unknown => schema.additionalProperties ?? true
     merged.properties = Object.fromEntries(
       names.map((name) => [
         name,
-        this.#conjunction(
-          Object.hasOwn(inA, name) ? inA[name] : elsewhere(a),
-          Object.hasOwn(inB, name) ? inB[name] : elsewhere(b),
+        this.conjunction(
+          Object.hasOwn(inA, name) ? inA[name] : this.ofUnnamed(a, name),
+          Object.hasOwn(inB, name) ? inB[name] : this.ofUnnamed(b, name),
         ),
       ]),
     )
-    if (a.additionalProperties !== undefined && b.additionalProperties !== undefined)
-      merged.additionalProperties = this.#conjunction(a.additionalProperties, b.additionalProperties)
+  }
+
+  /** A pattern that one side does not know is what that side says of members by no name. Null: there are none. */
+  #patternsOfBoth(a: Schema, b: Schema): Schema | null {
+    if (a.patternProperties === undefined && b.patternProperties === undefined) return null
+    const inA = (a.patternProperties ?? {}) as Schema
+    const inB = (b.patternProperties ?? {}) as Schema
+    const side = (own: Schema, form: Schema, pattern: string): unknown =>
+      Object.hasOwn(own, pattern) ? own[pattern] : (form.additionalProperties ?? true)
+    const patterns = [...new Set([...Object.keys(inA), ...Object.keys(inB)])]
+    return Object.fromEntries(
+      patterns.map((pattern) => [pattern, this.conjunction(side(inA, a, pattern), side(inB, b, pattern))]),
+    )
   }
 
   /** Always the same object for the same two, so that recursion through it ends. */
-  #conjunction(a: unknown, b: unknown): unknown {
+  conjunction(a: unknown, b: unknown): unknown {
     if (a === b || b === true) return a
     if (a === true) return b
     if (a === false || b === false) return false

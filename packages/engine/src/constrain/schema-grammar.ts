@@ -6,22 +6,36 @@
  * values are spelled one way.
  */
 import { EngineError } from '../errors.ts'
-import { symbolsOf, type Spelling } from './characters.ts'
+import { characterOf, everyCharacter, symbolsOf, type Spelling } from './characters.ts'
 import { formatPatterns } from './formats.ts'
 import { jsonSymbols, type JsonGrammar, type Member } from './json-grammar.ts'
+import { multipleOf } from './number-machine.ts'
 import { PatternProblem, patternTerm } from './pattern.ts'
 import { isSame, isSchema, SchemaForms, typeOfValue, typesOf, type Schema } from './schema-forms.ts'
-import { valueTypes, type ValueType } from './schema-facts.ts'
+import { conditionKeywords, valueTypes, type ValueType } from './schema-facts.ts'
 import type { Rule, Term, Terms } from './terms.ts'
 
 const mostProperties = 1000
 const longestMinimum = 1024
+const mostPatterns = 4
+const mostUniqueItems = 8
+const largestMultiple = 1000
 
 /** An object's members before they are spelled. */
 export interface ObjectForm {
   readonly properties: readonly { readonly name: string; readonly schema: unknown; readonly isRequired: boolean }[]
-  /** The schema of other members; null: none allowed. */
-  readonly others: unknown
+  /** Names that no other member may have. */
+  readonly taken: readonly string[]
+  /** Other members, by what their names match. Empty: none allowed. */
+  readonly others: readonly OtherMembers[]
+  /** How many members there may be, named and others together. */
+  readonly count: { readonly minimum: number; readonly maximum: number }
+}
+
+export interface OtherMembers {
+  readonly schema: unknown
+  /** Narrows the names, given as any that is not taken. */
+  readonly narrowed: (name: Term, spelling: Spelling) => Term
 }
 
 export class SchemaGrammar {
@@ -71,7 +85,7 @@ export class SchemaGrammar {
   objects(schema: unknown): ObjectForm[] {
     const forms = this.#forms.of(schema ?? {}).filter((form) => typesOf(form).includes('object'))
     if (forms.length === 0) this.#forms.invalid('it must allow an object', schema)
-    return forms.map((form) => this.#objectForm(form))
+    return forms.flatMap((form) => this.#objectForm(form) ?? [])
   }
 
   /** The strings among the values of a schema, raw, and the others as JSON; null: there are none. */
@@ -116,7 +130,9 @@ export class SchemaGrammar {
   #form(form: Schema): Term {
     const listed = this.#listed(form)
     if (listed !== null) {
-      const isPlainValue = (value: unknown): boolean => typeof value !== 'object' || value === null
+      if (compositeKeywords.some((key) => form[key] !== undefined) && listed.some(isComposite))
+        this.#forms.unsupported('listed objects or lists beside words about their parts', form)
+      const isPlainValue = (value: unknown): boolean => !isComposite(value)
       return this.#terms.either(
         this.#terms.oneOf(listed.filter(isPlainValue).map(jsonSymbols)),
         ...listed.filter((value) => !isPlainValue(value)).map((value) => this.#json.exactly(value)),
@@ -127,15 +143,17 @@ export class SchemaGrammar {
   }
 
   #typed(type: ValueType, form: Schema): Term {
+    const excepted = exceptedOf(form)
     switch (type) {
       case 'object':
-        return this.#object(form)
       case 'array':
-        return this.#array(form)
+        if (excepted.some((value) => typeOfValue(value) === type))
+          this.#forms.unsupported(`all ${type}s but some that are listed`, form)
+        return type === 'object' ? this.#object(form) : this.#array(form)
       case 'null':
-        return this.#json.null
+        return excepted.includes(null) ? this.#terms.nothing : this.#json.null
       case 'boolean':
-        return this.#json.boolean
+        return this.#terms.oneOf(['true', 'false'].filter((word) => !excepted.includes(word === 'true')))
       default:
         return this.#scalar({ ...form, type }, 'json')
     }
@@ -151,14 +169,58 @@ export class SchemaGrammar {
         spelled.map((value) => (spelling === 'raw' ? symbolsOf((value as string).toWellFormed()) : jsonSymbols(value))),
       )
     }
-    if (form.type === 'string') return this.#string(form, spelling)
-    return this.#json.number({
+    if (form.type === 'string') return this.#stringBut(form, spelling)
+    return this.#number(form)
+  }
+
+  #number(form: Schema): Term {
+    const step = this.#multipleOf(form)
+    const number = this.#json.number({
       minimum: highest(form.minimum, form.exclusiveMinimum),
       maximum: lowest(form.maximum, form.exclusiveMaximum),
       minimumExcluded: isBinding(form.exclusiveMinimum, highest(form.minimum, form.exclusiveMinimum)),
       maximumExcluded: isBinding(form.exclusiveMaximum, lowest(form.maximum, form.exclusiveMaximum)),
-      integer: form.type === 'integer',
+      // Multiples of a whole number are whole.
+      integer: form.type === 'integer' || step !== null,
     })
+    const excepted = exceptedOf(form).filter((value) => typeof value === 'number')
+    if (step === null && excepted.length === 0) return number
+    return this.#terms.both(
+      [
+        number,
+        ...(step === null ? [] : [this.#terms.run(multipleOf(step), '')]),
+        // With an exponent every number has spellings without end.
+        ...(excepted.length === 0 ? [] : [this.#json.numberWithoutExponent]),
+      ],
+      excepted.map((value) => this.#json.spellingsOf(value)),
+    )
+  }
+
+  #multipleOf(form: Schema): number | null {
+    const step = form.multipleOf as number | undefined
+    if (step === undefined) return null
+    if (Number.isInteger(step) && step <= largestMultiple) return step
+    this.#forms.unsupported(`a "multipleOf" that is not a whole number up to ${largestMultiple}`, form)
+    return null
+  }
+
+  #stringBut(form: Schema, spelling: Spelling): Term {
+    const string = this.#string(form, spelling)
+    const excepted = exceptedOf(form).filter((value) => typeof value === 'string')
+    if (excepted.length === 0) return string
+    // In an alphabet in which all spellings of a text can be named.
+    const spelled = (text: string): Term =>
+      this.#json.quoted(
+        this.#terms.sequence(
+          ...Array.from(text.toWellFormed(), (character) => {
+            const code = character.codePointAt(0)!
+            return characterOf(this.#terms, [[code, code]], spelling)
+          }),
+        ),
+        spelling,
+      )
+    const any = this.#terms.repeat(characterOf(this.#terms, everyCharacter, spelling), 0)
+    return this.#terms.both([string, this.#json.quoted(any, spelling)], excepted.map(spelled))
   }
 
   #string(form: Schema, spelling: Spelling): Term {
@@ -197,16 +259,20 @@ export class SchemaGrammar {
     if (form.pattern !== undefined || form.format !== undefined)
       this.#forms.unsupported('"pattern" or "format" beside listed values', form)
     const types: readonly ValueType[] = form.type === undefined ? valueTypes : typesOf(form)
-    return both.filter((value) => fits(value, form, types))
+    const excepted = exceptedOf(form)
+    return both.filter((value) => fits(value, form, types) && !excepted.some((other) => isSame(other, value)))
   }
 
   // ------------------------------------------------------------------------------------------ composed
 
-  #objectForm(form: Schema): ObjectForm {
+  /** Null: a member is required and forbidden. */
+  #objectForm(form: Schema): ObjectForm | null {
     const properties = (form.properties ?? {}) as Schema
     const required = new Set((form.required ?? []) as readonly string[])
-    const hasNames = Object.keys(properties).length > 0
-    const others = form.additionalProperties ?? !hasNames
+    const absent = new Set((form.$absent ?? []) as readonly string[])
+    const patterns = Object.entries((form.patternProperties ?? {}) as Schema)
+    const mayBeNamed = this.#nameCheck(form)
+    const isClosed = Object.keys(properties).length > 0 || patterns.length > 0
     const names = [...new Set([...Object.keys(properties), ...required])]
     this.#forms.spend(names.length)
     if (names.length > mostProperties)
@@ -214,25 +280,119 @@ export class SchemaGrammar {
         'ENGINE_SCHEMA_TOO_LARGE',
         `An object with ${names.length} properties is more than can be held to; ${mostProperties} can.`,
       )
+    const isAllowed = (name: string): boolean => !absent.has(name) && (mayBeNamed?.(name) ?? true)
+    if ([...required].some((name) => !isAllowed(name))) return null
+    const { minProperties: minimum = 0, maxProperties: maximum = Infinity } = form as Readonly<Record<string, number>>
     return {
-      properties: names.map((name) => ({
+      properties: names.filter(isAllowed).map((name) => ({
         name,
-        schema: Object.hasOwn(properties, name) ? properties[name] : (form.additionalProperties ?? true),
+        schema: this.#memberSchema(form, name),
         isRequired: required.has(name),
       })),
-      others: others === false ? null : others,
+      taken: [...names, ...absent],
+      others: this.#otherMembers(form, patterns, form.additionalProperties ?? !isClosed),
+      count: { minimum, maximum },
+    }
+  }
+
+  #memberSchema(form: Schema, name: string): unknown {
+    const properties = (form.properties ?? {}) as Schema
+    if (!Object.hasOwn(properties, name)) return this.#forms.ofUnnamed(form, name)
+    const byPattern = this.#forms.ofUnnamed({ ...form, additionalProperties: true }, name)
+    return this.#forms.conjunction(properties[name], byPattern)
+  }
+
+  /** Whether `propertyNames` allows a name; null: it allows all. */
+  #nameCheck(form: Schema): ((name: string) => boolean) | null {
+    const names = this.#namesTerm(form, 'json')
+    if (names === null) return null
+    return (name) => {
+      let state = names
+      for (const symbol of jsonSymbols(name)) state = this.#terms.step(state, symbol.charCodeAt(0))
+      return state.nullable
+    }
+  }
+
+  #namesTerm({ propertyNames }: Schema, spelling: Spelling): Term | null {
+    if (propertyNames === undefined || propertyNames === true) return null
+    const strings = this.#forms.of(propertyNames).filter((form) => typesOf(form).includes('string'))
+    return this.#terms.either(...strings.map((form) => this.#scalar({ ...form, type: 'string' }, spelling)))
+  }
+
+  /** One kind for each choice of patterns that a name may match together, and one for names that match none. */
+  #otherMembers(
+    form: Schema,
+    patterns: readonly (readonly [source: string, schema: unknown])[],
+    otherwise: unknown,
+  ): readonly OtherMembers[] {
+    if (patterns.length > mostPatterns) {
+      this.#forms.unsupported(`more than ${mostPatterns} patterns in "patternProperties"`, form)
+      return [{ schema: true, narrowed: (name) => name }]
+    }
+    this.#forms.spend(2 ** patterns.length)
+    return Array.from({ length: 2 ** patterns.length }, (_, choice): OtherMembers => {
+      const matches = (_pattern: unknown, at: number): boolean => (choice & (1 << at)) !== 0
+      const wanted = patterns.filter(matches)
+      const unwanted = patterns.filter((pattern, at) => !matches(pattern, at))
+      const schemas = wanted.map(([, schema]) => schema)
+      return {
+        schema: schemas.length === 0 ? otherwise : schemas.reduce((a, b) => this.#forms.conjunction(a, b)),
+        narrowed: (name, spelling) => {
+          const names = this.#namesTerm(form, spelling)
+          if (names === null && patterns.length === 0) return name
+          const matching = ([source]: readonly [string, unknown]): Term => this.#pattern(source, form, spelling)
+          const known = [...(names === null ? [] : [names]), ...wanted.map(matching)]
+          // Without them, only what a pattern could be found in.
+          const any = this.#terms.repeat(characterOf(this.#terms, everyCharacter, spelling), 0)
+          return this.#terms.both(
+            [name, ...(known.length > 0 ? known : [this.#json.quoted(any, spelling)])],
+            unwanted.map(matching),
+          )
+        },
+      }
+    }).filter(({ schema }) => schema !== false)
+  }
+
+  #pattern(source: string, form: Schema, spelling: Spelling): Term {
+    try {
+      return this.#json.quoted(patternTerm(this.#terms, source, spelling), spelling)
+    } catch (error) {
+      if (!(error instanceof PatternProblem)) throw error
+      this.#forms.unsupported(`a pattern of "patternProperties" that ${error.message}`, form)
+      return this.#terms.nothing
     }
   }
 
   #object(form: Schema): Term {
-    const { properties, others } = this.#objectForm(form)
-    if (properties.length === 0 && others === true) return this.#json.anyObject
+    const object = this.#objectForm(form)
+    if (object === null) return this.#terms.nothing
+    const { properties, taken, others, count } = object
+    const isOpen = others.length === 1 && others[0]!.schema === true && form.propertyNames === undefined
+    if (taken.length === 0 && isOpen && count.minimum === 0 && count.maximum === Infinity) return this.#json.anyObject
+    if (count.minimum > longestMinimum)
+      this.#forms.unsupported(`a "minProperties" of more than ${longestMinimum}`, form)
     const members: Member[] = properties.map(({ name, schema, isRequired }) =>
       this.#json.member(name, this.value(schema), isRequired),
     )
-    const names = properties.map(({ name }) => name)
-    const extra = others === null ? null : this.#json.otherMember(names, this.value(others))
-    return this.#json.members(members, extra, { open: '{', close: '}', mostExtra: this.#json.limits.items })
+    const key = this.#json.otherKey(taken)
+    const extra = this.#terms.either(
+      ...others.map(({ schema, narrowed }) => this.#json.pair(narrowed(key, 'json'), this.value(schema))),
+    )
+    this.checkCount(members, extra, count, form)
+    return this.#json.members(members, extra === this.#terms.nothing ? null : extra, {
+      open: '{',
+      close: '}',
+      mostExtra: this.#json.limits.items,
+      count,
+    })
+  }
+
+  /** Other members may repeat a name, so that only the first surely is one more. */
+  checkCount(members: readonly Member[], extra: Term, { minimum }: ObjectForm['count'], form: unknown): void {
+    const sure = members.length + (extra === this.#terms.nothing ? 0 : 1)
+    if (extra !== this.#terms.nothing && minimum > sure)
+      this.#forms.unsupported(`a "minProperties" of more than the named members and one`, form)
+    this.#forms.spend(minimum > 0 ? members.length * Math.min(minimum, members.length) : 0)
   }
 
   #array(form: Schema): Term {
@@ -242,10 +402,78 @@ export class SchemaGrammar {
     const minimum = (form.minItems ?? 0) as number
     if (minimum > longestMinimum) this.#forms.unsupported(`a "minItems" of more than ${longestMinimum}`, form)
     this.#forms.spend(first.length)
-    const items = form.items === false ? null : this.value(form.items ?? true)
     const maximum = (form.maxItems ?? Infinity) as number
+    if (form.uniqueItems === true && maximum > 1) {
+      const unique = this.#uniqueArray(form, minimum, maximum)
+      if (unique !== null) return unique
+    }
+    const items = form.items === false ? null : this.value(form.items ?? true)
+    const sought = this.#sought(form)
+    if (sought !== null && items !== null) return this.#json.arrayWith(sought.item, items, sought.count, minimum)
     return this.#json.array(first, items, Math.min(minimum, longestMinimum), maximum)
   }
+
+  /** Lists without repetition, where the items are few and named; null: it cannot be held to, and nobody insists. */
+  #uniqueArray(form: Schema, minimum: number, maximum: number): Term | null {
+    const values = form.prefixItems === undefined && form.contains === undefined ? this.#fewValues(form.items) : null
+    if (values === null) {
+      this.#forms.unsupported(`"uniqueItems" of values that are not ${mostUniqueItems} at most, listed`, form)
+      return null
+    }
+    this.#forms.spend(2 ** values.length)
+    return this.#json.arrayOfDistinct(values, minimum, maximum)
+  }
+
+  #fewValues(items: unknown): readonly unknown[] | null {
+    const values: unknown[] = []
+    for (const form of this.#forms.of(items)) {
+      const listed = this.#listed(form)
+      const types = listed === null ? typesOf(form) : []
+      if (types.some((type) => type !== 'boolean' && type !== 'null')) return null
+      const excepted = exceptedOf(form)
+      const named = types.flatMap((type) => (type === 'null' ? [null] : [true, false]))
+      values.push(...(listed ?? named.filter((value) => !excepted.includes(value))))
+    }
+    const distinct = values.filter((value, at) => values.findIndex((other) => isSame(other, value)) === at)
+    return distinct.length > mostUniqueItems || distinct.some(isComposite) ? null : distinct
+  }
+
+  /** What `contains` looks for, and how often at least; null: nothing. */
+  #sought(form: Schema): { readonly item: Term; readonly count: number } | null {
+    const count = (form.minContains ?? 1) as number
+    if (form.contains === undefined || (count === 0 && form.maxContains === undefined)) return null
+    const stands = ['prefixItems', 'maxItems', 'maxContains'].find((word) => form[word] !== undefined)
+    if (stands !== undefined) this.#forms.unsupported(`"contains" beside "${stands}"`, form)
+    if (count > longestMinimum) this.#forms.unsupported(`a "minContains" of more than ${longestMinimum}`, form)
+    if (stands !== undefined || count > longestMinimum) return null
+    return { item: this.value(this.#forms.conjunction(form.items ?? true, form.contains)), count }
+  }
+}
+
+const compositeKeywords = [
+  'properties',
+  'required',
+  'additionalProperties',
+  'patternProperties',
+  'propertyNames',
+  'minProperties',
+  'maxProperties',
+  '$absent',
+  'items',
+  'prefixItems',
+  'minItems',
+  'maxItems',
+  'uniqueItems',
+  'contains',
+]
+
+function isComposite(value: unknown): boolean {
+  return typeof value === 'object' && value !== null
+}
+
+/** Values that a form leaves out. */
+function exceptedOf(form: Schema): readonly unknown[] {
+  return (form.$except ?? []) as readonly unknown[]
 }
 
 function isOnlyChoice(schema: Schema): boolean {
@@ -261,12 +489,16 @@ function isOnlyChoice(schema: Schema): boolean {
     'minItems',
   ]
     .concat(['maxItems', 'minLength', 'maxLength', 'pattern', 'format', 'minimum', 'maximum', 'exclusiveMinimum'])
-    .concat(['exclusiveMaximum', 'oneOf', 'allOf', '$ref'])
+    .concat(['exclusiveMaximum', 'multipleOf', 'oneOf', 'allOf', '$ref'])
+    .concat(compositeKeywords)
+    .concat(conditionKeywords)
     .some((key) => schema[key] !== undefined)
 }
 
 function isOpenString(form: Schema): boolean {
-  return ['enum', 'const', 'minLength', 'maxLength', 'pattern', 'format'].every((key) => form[key] === undefined)
+  return ['enum', 'const', 'minLength', 'maxLength', 'pattern', 'format', '$except'].every(
+    (key) => form[key] === undefined,
+  )
 }
 
 /** Raw text must not spell a tag or the end of an answer. */
@@ -301,6 +533,7 @@ function fits(value: unknown, form: Schema, types: readonly ValueType[]): boolea
     value >= ((form.minimum ?? -Infinity) as number) &&
     value <= ((form.maximum ?? Infinity) as number) &&
     value > ((form.exclusiveMinimum ?? -Infinity) as number) &&
-    value < ((form.exclusiveMaximum ?? Infinity) as number)
+    value < ((form.exclusiveMaximum ?? Infinity) as number) &&
+    (form.multipleOf === undefined || Number.isInteger(value / (form.multipleOf as number)))
   )
 }

@@ -26,7 +26,7 @@ export interface Rule {
   least: number
 }
 
-type Kind = 'nothing' | 'end' | 'literal' | 'set' | 'sequence' | 'alternatives' | 'repeat' | 'rule' | 'machine'
+type Kind = 'nothing' | 'end' | 'literal' | 'set' | 'sequence' | 'alternatives' | 'repeat' | 'rule' | 'machine' | 'both'
 
 export class Term {
   readonly kind: Kind
@@ -37,15 +37,18 @@ export class Term {
   first: Term | null = null
   /** `sequence`: what follows. */
   rest: Term | null = null
-  /** `literal`: its symbols as characters; `machine`: the place. */
+  /** `literal`: its symbols as characters; `machine`: the place; `both`: a text of it, once it is known. */
   text = ''
   members: ReadonlySet<number> | null = null
+  /** `alternatives`: one of them; `both`: all of them. */
   choices: readonly Term[] = []
+  /** `both`: none of them. */
+  unwanted: readonly Term[] = []
   minimum = 0
   maximum = Infinity
   rule: Rule | null = null
   machine: Machine | null = null
-  /** Length of the shortest text; -1: not known yet. */
+  /** Length of the shortest text, of a `both` of its `text`; -1: not known yet. */
   least = -1
   /** What is left after each symbol that was read; forgotten when the terms are swept. */
   steps: Map<number, Term> | null = null
@@ -60,6 +63,8 @@ export class Term {
 /** Readings held open at once; of more, the first stay. What is dropped only narrows the language. */
 const maximumChoices = 512
 const flattenedChoices = 96
+/** Steps looked at while a shortest common text is searched. Where it is not found by then, none is offered. */
+const mostSearched = 60_000
 /** Rules looked at while their shortest texts are found. */
 const mostSettling = 1_000_000
 const idFactor = 2 ** 26
@@ -192,6 +197,30 @@ export class Terms {
     })
   }
 
+  /**
+   * The texts that belong to all of `wanted` and to none of `unwanted`; no rules inside. Whether there are any left is
+   * searched for each state, so this is for short things: keys, strings, numbers.
+   */
+  both(wanted: readonly Term[], unwanted: readonly Term[] = []): Term {
+    const term = this.#both(wanted, unwanted)
+    return this.least(term) === Infinity ? this.nothing : term
+  }
+
+  #both(wanted: readonly Term[], unwanted: readonly Term[]): Term {
+    const all = [...new Set(wanted)].sort((a, b) => a.id - b.id)
+    const none = [...new Set(unwanted)].filter((term) => term !== this.nothing).sort((a, b) => a.id - b.id)
+    if (all.includes(this.nothing) || none.some((term) => all.includes(term))) return this.nothing
+    if (all.length === 1 && none.length === 0) return all[0]!
+    return this.#intern(`b${all.map(({ id }) => id).join(',')}!${none.map(({ id }) => id).join(',')}`, () => {
+      const isEnd = all.every(({ nullable }) => nullable) && !none.some(({ nullable }) => nullable)
+      const term = this.#make('both', isEnd)
+      term.choices = all
+      term.unwanted = none
+      if (isEnd) term.least = 0
+      return term
+    })
+  }
+
   /** A rule is never empty text. */
   use(rule: Rule): Term {
     const known = this.#uses.get(rule)
@@ -252,6 +281,8 @@ export class Terms {
       }
       case 'rule':
         return this.step(term.rule!.body, symbol)
+      case 'both':
+        return this.#afterBoth(term, symbol)
       default: {
         const place = term.machine!.step(term.text, symbol)
         return place === null ? this.nothing : this.run(term.machine!, place)
@@ -261,8 +292,74 @@ export class Terms {
 
   /** Symbols of the shortest text of `term`; Infinity when it has none. Rules must be settled. */
   least(term: Term): number {
+    if (term.least < 0 && term.kind === 'both') this.#witness(term, this.#guess(term) ?? this.#search(term))
     if (term.least < 0) term.least = leastOf(term, (inner) => this.least(inner))
     return term.least
+  }
+
+  /** What ended the state before often ends this one too: that spares a search. */
+  #afterBoth(term: Term, symbol: number): Term {
+    const made = this.#stepBoth(term, symbol)
+    if (made.kind !== 'both' || made.least >= 0) return made
+    const found = [term.text.slice(1), term.text].find((text) => this.#takes(made, text))
+    if (found !== undefined) this.#witness(made, found)
+    return made
+  }
+
+  #takes({ choices, unwanted }: Term, text: string): boolean {
+    const holds = (part: Term): boolean => {
+      let state = part
+      for (let at = 0; at < text.length; at++) state = this.step(state, text.charCodeAt(at))
+      return state.nullable
+    }
+    return choices.every(holds) && !unwanted.some(holds)
+  }
+
+  /** A text of a `both`: not always its shortest, but what `shortest` gives. */
+  #witness(term: Term, text: string | null): void {
+    term.text = text ?? ''
+    term.least = text?.length ?? Infinity
+  }
+
+  #stepBoth({ choices, unwanted }: Term, symbol: number): Term {
+    return this.#both(
+      choices.map((choice) => this.step(choice, symbol)),
+      unwanted.map((choice) => this.step(choice, symbol)),
+    )
+  }
+
+  /** A shortest text of one part that is a text of all; null: none is. */
+  #guess(term: Term): string | null {
+    const texts = term.choices.map((choice) => (this.least(choice) === Infinity ? null : this.shortest(choice)))
+    return texts.find((text) => text !== null && this.#takes(term, text)) ?? null
+  }
+
+  /** The text of a `both` that is found first, nearest to the end by what its parts need at least; null: none. */
+  #search(start: Term): string | null {
+    const needs = ({ choices }: Term): number => choices.reduce((most, each) => Math.max(most, this.least(each)), 0)
+    /** By what is needed at least, text included. */
+    const open: [state: Term, text: string][][] = []
+    const put = (state: Term, text: string): void => {
+      const cost = text.length + (state.kind === 'both' ? needs(state) : this.least(state))
+      if (cost !== Infinity) (open[cost] ??= []).push([state, text])
+    }
+    const seen = new Set([start])
+    put(start, '')
+    let left = mostSearched
+    for (let cost = 0; cost < open.length && left > 0; cost++)
+      for (let next = open[cost]?.pop(); next !== undefined && left > 0; next = open[cost]!.pop()) {
+        const [state, text] = next
+        if (state.nullable) return text
+        if (state.kind !== 'both') return text + this.shortest(state)
+        for (let symbol = 0; symbol < 256; symbol++) {
+          left--
+          const after = this.#stepBoth(state, symbol)
+          if (after === this.nothing || seen.has(after)) continue
+          seen.add(after)
+          put(after, text + String.fromCharCode(symbol))
+        }
+      }
+    return null
   }
 
   /** Finds the shortest text of every rule. Call once they all have their bodies. False: it would take too long. */
@@ -319,6 +416,10 @@ export class Terms {
           break
         case 'machine':
           parts.push(next.machine!.shortest(next.text))
+          break
+        case 'both':
+          this.least(next)
+          parts.push(next.text)
           break
         default:
       }

@@ -312,9 +312,9 @@ describe('the embedded upstream', () => {
       const last = events.at(-1)!
       assert.ok(last.type === 'response-end' && last.stop === 'tool-call')
     }
-    const refused = (await run({ outputFormat: { ...format, schema: { not: {} } } })).at(-1)!
+    const refused = (await run({ outputFormat: { ...format, schema: { not: { format: 'iri' } } } })).at(-1)!
     assert.ok(refused.type === 'error' && refused.kind === 'invalid-request', JSON.stringify(refused))
-    assert.match(refused.message, /"not" at #/)
+    assert.match(refused.message, /"not" of a schema with "format" at #/)
   })
 
   it('gives several choices of one prompt: computed once, counted once, and what was written of all', async () => {
