@@ -38,6 +38,11 @@ export interface LoadReport {
   incomplete: number
   /** Clients that left on purpose. */
   left: number
+  /**
+   * Of those, the ones that left before their request was on its way: on a machine that stands still their time is over
+   * before their connection is open, and nobody has heard of them.
+   */
+  leftUnsent: number
   failed: number
   byStatus: Record<string, number>
   /** Socket error codes and `TIMEOUT`. */
@@ -86,6 +91,7 @@ class Run {
   #complete = 0
   #incomplete = 0
   #left = 0
+  #leftUnsent = 0
   #failed = 0
   #bytes = 0
   #events = 0
@@ -147,6 +153,7 @@ class Run {
           ? undefined
           : setTimeout(() => {
               leaving = true
+              if (!outgoing.writableFinished && !over) this.#leftUnsent += 1
               outgoing.destroy()
               failed('LEFT')
             }, options.leaveAfterMs)
@@ -201,6 +208,7 @@ class Run {
       complete: this.#complete,
       incomplete: this.#incomplete,
       left: this.#left,
+      leftUnsent: this.#leftUnsent,
       failed: this.#failed,
       byStatus: this.#byStatus,
       byError: this.#byError,

@@ -116,18 +116,22 @@ export class ChildHome {
   ledger(): {
     readonly ids: readonly string[]
     readonly statuses: Readonly<Record<string, number>>
+    /** Upstream calls that the rows own up to. */
+    readonly attempts: number
     readonly sound: boolean
   } {
     const database = new DatabaseSync(join(this.directory, 'data', 'portolan.db'))
     try {
-      const rows = database.prepare('SELECT request_id AS id, status FROM requests').all() as {
+      const rows = database.prepare('SELECT request_id AS id, status, attempts FROM requests').all() as {
         id: string
         status: string
+        attempts: number
       }[]
       const statuses: Record<string, number> = {}
       for (const { status } of rows) statuses[status] = (statuses[status] ?? 0) + 1
       const [check] = database.prepare('PRAGMA quick_check').all() as { quick_check: string }[]
-      return { ids: rows.map(({ id }) => id), statuses, sound: check!.quick_check === 'ok' }
+      const attempts = rows.reduce((sum, row) => sum + row.attempts, 0)
+      return { ids: rows.map(({ id }) => id), statuses, attempts, sound: check!.quick_check === 'ok' }
     } finally {
       database.close()
     }

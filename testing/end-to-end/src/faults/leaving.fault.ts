@@ -7,7 +7,7 @@ import type { ClientRequest, IncomingMessage } from 'node:http'
 import { connect, type Socket } from 'node:net'
 import { after, describe, it } from 'node:test'
 import { protocols, type Protocol } from '@portolan/wire'
-import { bodyFor, doorPaths, pairs, sleep, startScene, terminalsIn, until, worst, type Scene } from './scene.ts'
+import { bodyFor, doorPaths, pairs, sent, sleep, startScene, terminalsIn, until, worst, type Scene } from './scene.ts'
 
 const abortLatenciesMs: number[] = []
 /** Law 6. */
@@ -26,16 +26,21 @@ async function leaveAt(
   door: Protocol,
   far: Protocol,
   stream: boolean,
-  moment: (request: ClientRequest) => Promise<void>,
+  moment: (answer: Arriving) => Promise<unknown>,
   leave: (request: ClientRequest) => void = (request) => request.destroy(),
 ): Promise<void> {
   const seen = scene.upstream.requests.length
   const request = scene.open(doorPaths[door])
-  request.on('response', (response) => response.on('error', () => {}))
+  // From the start: on a machine that stood still the answer may have begun before the request is seen upstream.
+  const answer = { bytes: 0 }
+  request.on('response', (response) => {
+    response.on('error', () => {})
+    response.on('data', (chunk: Buffer) => (answer.bytes += chunk.length))
+  })
   request.end(JSON.stringify(bodyFor(door, `to-${far}`, stream)))
   await until(() => scene.upstream.requests.length > seen, 2000, 'the request arriving upstream')
   const arrived = scene.upstream.requests[seen]!
-  await moment(request)
+  await moment(answer)
   assert.equal(arrived.outcome, 'open', 'the answer must still be under way')
   const leftAt = performance.now()
   leave(request)
@@ -49,22 +54,16 @@ async function leaveAt(
   )
 }
 
-function firstByte(request: ClientRequest): Promise<void> {
-  return new Promise((resolve) => request.on('response', (response) => response.once('data', () => resolve())))
+/** What a caller has of its answer so far. */
+interface Arriving {
+  readonly bytes: number
 }
 
-function bytesThen(count: number): (request: ClientRequest) => Promise<void> {
-  return (request) =>
-    new Promise((resolve) =>
-      request.on('response', (response) => {
-        let got = 0
-        response.on('data', (chunk: Buffer) => {
-          got += chunk.length
-          if (got >= count) resolve()
-        })
-      }),
-    )
+function bytesThen(count: number): (answer: Arriving) => Promise<unknown> {
+  return (answer) => until(() => answer.bytes >= count, 4000, `${count} bytes of the answer`)
 }
+
+const firstByte = bytesThen(1)
 
 describe('a caller that leaves', () => {
   it('before its body is complete: nothing is sent upstream', async () => {
@@ -75,6 +74,7 @@ describe('a caller that leaves', () => {
           const body = JSON.stringify(bodyFor(door, 'to-chat', true, 'x'.repeat(50_000)))
           const request = scene.open(doorPaths[door], { 'content-length': Buffer.byteLength(body) })
           request.write(body.slice(0, Math.max(1, body.length * share)))
+          await until(() => (request.socket?.bytesWritten ?? 0) > 0)
           await sleep(15)
           request.destroy()
           await scene.peace()
@@ -88,25 +88,28 @@ describe('a caller that leaves', () => {
   })
 
   it('while it waits for a slot: its place is given up, and the others are served', async () => {
-    const scene = await startScene({ concurrency: 1, script: () => ({ text: 'PONG', delayMs: 150 }) })
+    let answer = (): void => {}
+    const busy = new Promise<void>((resolve) => (answer = resolve))
+    const scene = await startScene({ concurrency: 2, script: () => busy.then(() => ({ text: 'PONG' })) })
     try {
-      const first = scene.ask('chat', 'chat', true)
-      await until(() => scene.upstream.requests.length === 1)
+      const served = [scene.ask('chat', 'chat', true), scene.ask('chat', 'chat', true)]
+      await until(() => scene.upstream.requests.length === 2)
       const leavers = protocols.map((door) => {
         const request = scene.open(doorPaths[door])
         request.end(JSON.stringify(bodyFor(door, 'to-chat', true)))
         return request
       })
-      await until(() => scene.running.gateway.parts.health.snapshot()[0]!.waiting > 0)
-      await sleep(20)
+      await until(() => scene.running.gateway.parts.health.snapshot()[0]!.waiting === leavers.length)
       for (const request of leavers) request.destroy()
       await until(() => scene.running.gateway.parts.health.snapshot()[0]!.waiting === 0, 100, 'the queue emptying')
-      assert.equal(terminalsIn('chat', (await first).text).length, 1)
+      answer()
+      for (const { text } of await Promise.all(served)) assert.equal(terminalsIn('chat', text).length, 1)
       assert.equal((await scene.ask('messages', 'chat', false)).status, 200)
       await scene.peace()
-      assert.equal(scene.upstream.requests.length, 2)
+      assert.equal(scene.upstream.requests.length, 3)
       assert.equal(scene.newRows().filter((row) => row.status === 'aborted' && row.upstream === null).length, 3)
     } finally {
+      answer()
       await scene.close()
     }
   })
@@ -115,9 +118,11 @@ describe('a caller that leaves', () => {
     const scene = await startScene({ config: { keepAliveMs: 40 } })
     try {
       for (const [door, far] of pairs) {
-        scene.answer(() => ({ text: 'a text that takes its time '.repeat(40), chunkDelayMs: 4, delayMs: 60 }))
+        const text = 'a text that takes its time '.repeat(400)
+        scene.answer(() => ({ text, delayMs: 2000 }))
         await leaveAt(scene, door, far, true, () => sleep(20))
         await leaveAt(scene, door, far, false, () => sleep(20))
+        scene.answer(() => ({ text, chunkDelayMs: 4, delayMs: 60 }))
         await leaveAt(scene, door, far, true, bytesThen(1500))
         scene.answer(() => ({ text: 'PONG', prefillMs: 2000 }))
         await leaveAt(scene, door, far, true, firstByte)
@@ -148,7 +153,7 @@ describe('a caller that leaves', () => {
   })
 
   it('while its request waits to be repeated: nothing more is sent', async () => {
-    const scene = await startScene({ script: () => ({ error: { status: 503 } }) })
+    const scene = await startScene({ script: () => ({ error: { status: 503, retryAfter: 1 } }) })
     try {
       for (const door of protocols) {
         const seen = scene.upstream.requests.length
@@ -158,7 +163,7 @@ describe('a caller that leaves', () => {
         await sleep(30)
         request.destroy()
         await scene.peace()
-        await sleep(600)
+        await sleep(1200)
         assert.equal(scene.upstream.requests.length, seen + 1)
       }
       assert.ok(scene.newRows().every((row) => row.status === 'aborted'))
@@ -182,8 +187,8 @@ describe('a caller that leaves', () => {
               if (round < 6 ? terminalsIn(door, text).length > 0 : text.length > 200) request.destroy()
             })
           })
-          if (round >= 9) setTimeout(() => request.destroy(), round - 6)
           request.end(JSON.stringify(bodyFor(door, `to-${far}`, true)))
+          if (round >= 9) void sent(request).then(() => setTimeout(() => request.destroy(), round - 6))
           await gone
         }
       await scene.peace()
@@ -335,9 +340,10 @@ describe('a caller that reads slowly', () => {
   })
 
   it('but steadily keeps its connection, however small its sips', async () => {
-    const limits = { bodyBytes: 64 << 20, bodyMs: 60_000, clientStallMs: 400, drainMs: 30_000 }
-    const scene = await startScene({ script: () => ({ text: 'x'.repeat(12 << 20) }), config: { limits } })
+    const limits = { bodyBytes: 64 << 20, bodyMs: 60_000, clientStallMs: 1500, drainMs: 30_000 }
+    const scene = await startScene({ script: () => ({ text: 'x'.repeat(24 << 20) }), config: { limits } })
     try {
+      const begunAt = performance.now()
       const request = scene.open(doorPaths.chat)
       request.end(JSON.stringify(bodyFor('chat', 'to-chat', false)))
       const heard = await new Promise<{ complete: boolean; bytes: number }>((resolve) =>
@@ -346,13 +352,15 @@ describe('a caller that reads slowly', () => {
           response.on('data', (piece: Buffer) => {
             bytes += piece.length
             response.pause()
-            setTimeout(() => response.resume(), 4)
+            setTimeout(() => response.resume(), 8)
           })
           response.on('error', () => {})
           response.on('close', () => resolve({ complete: response.complete, bytes }))
         }),
       )
-      assert.deepEqual([heard.complete, heard.bytes > 12 << 20], [true, true])
+      assert.deepEqual([heard.complete, heard.bytes > 24 << 20], [true, true])
+      // Otherwise the limit was never put to the test.
+      assert.ok(performance.now() - begunAt > limits.clientStallMs)
       await scene.peace()
     } finally {
       await scene.close()
