@@ -2,7 +2,7 @@
  * Counting a prompt without generating: at the upstream where it counts itself, here otherwise.
  *
  * The header `x-portolan-token-count` says `exact` or `estimate`, so that nobody plans to the last token on a
- * guess. Nothing is billed, so no ledger row is written.
+ * guess. Nothing is billed, so no ledger row is written; the key's limits of requests hold, counted apart.
  */
 import type { IncomingMessage } from 'node:http'
 import type { KeyRecord } from '@portolan/store'
@@ -10,10 +10,14 @@ import { keyAllowsModel } from '@portolan/store'
 import { readBody } from './body.ts'
 import type { Door } from './door.ts'
 import { GatewayError } from './errors.ts'
-import type { ClientSide } from './exchange/client-side.ts'
+import type { ClientHeaders, ClientSide } from './exchange/client-side.ts'
+import { errorAnswer } from './exchange/error-answer.ts'
+import { problemOf, refusalHeaders } from './exchange/exchange.ts'
 import { Inbound } from './exchange/inbound.ts'
 import type { GatewayParts } from './gateway.ts'
 import { fetchWhole } from './fetch-whole.ts'
+import { holdCount } from './limits/count-limits.ts'
+import { rateHeaders } from './limits/headers.ts'
 import { spliceMembers } from '@portolan/wire'
 
 export async function countTokens(
@@ -31,9 +35,19 @@ export async function countTokens(
   if (!keyAllowsModel(key, inbound.model)) throw new GatewayError('GATEWAY_MODEL_NOT_ALLOWED')
   const route = parts.routes.find(inbound.model)
   if (!route) throw new GatewayError('GATEWAY_UNKNOWN_MODEL')
-  const headers = {
+  const nowMs = parts.now()
+  const { rates, refusal, retryAfterMs } = holdCount(parts, key, inbound.model, requestId, nowMs)
+  const headers: ClientHeaders = {
     'content-type': 'application/json',
     [door.protocol === 'messages' ? 'request-id' : 'x-request-id']: requestId,
+    ...rateHeaders(door.protocol, rates, nowMs),
+  }
+  if (refusal !== null) {
+    const problem = problemOf(refusal, parts, requestId)
+    const { status, body: words } = errorAnswer(door.protocol, problem, null, null, requestId)
+    const again: ClientHeaders = retryAfterMs === null ? {} : { 'retry-after-ms': String(retryAfterMs) }
+    client.send(status, { ...headers, ...refusalHeaders(problem), ...again }, words)
+    return
   }
 
   const { upstream, model } = route.targets[0]!

@@ -74,6 +74,39 @@ describe('limits', () => {
       assert.equal(gateway.rows()[0]!.status, 'refused')
     })
 
+  for (const [door, path] of [
+    ['messages', '/v1/messages/count_tokens'],
+    ['responses', '/v1/responses/input_tokens'],
+  ] as const)
+    it(`of requests hold token counts apart from what is generated (${path}); budgets and limits of tokens do not`, async () => {
+      const gateway = await start({
+        rates: [
+          rate({ scope: { ...everyKey, each: 'key' } }),
+          rate({ id: 'tpm', unit: 'tokens', amount: 1, burst: 1 }),
+        ],
+        budgets: [budget('spent', 0n, { unit: 'requests', currency: null })],
+      })
+      const count = () => post(gateway, path, bodyFor(door, model, false))
+      const name = (part: string): string =>
+        door === 'messages' ? `anthropic-ratelimit-requests-${part}` : `x-ratelimit-${part}-requests`
+      const first = await count()
+      assert.equal(first.status, 200, first.text)
+      assert.deepEqual([first.headers.get(name('limit')), first.headers.get(name('remaining'))], ['2', '1'])
+      assert.equal((await count()).status, 200)
+      const { status, headers, text } = await count()
+      assert.equal(status, 429)
+      assert.match(text, /rate limit \\"steady\\" \(60 requests per 1m, 2 at once\)/)
+      assert.equal(headers.get(name('remaining')), '0')
+      assert.ok(headers.get('retry-after') === '1' && Number(headers.get('retry-after-ms')) <= 1000)
+      assert.equal(gateway.rows().length, 0, 'nothing is billed, no row is written')
+      // Nothing was taken from what may be generated.
+      gateway.store.limits.removeBudget('spent', 'config')
+      gateway.store.limits.removeRate('tpm', 'config')
+      assert.equal((await ask(gateway, door)).headers.get(name('remaining')), '1')
+      assert.equal((await ask(gateway, door)).status, 200)
+      assert.equal((await ask(gateway, door)).status, 429)
+    })
+
   it('count tokens of a rate by what requests came to', async () => {
     const gateway = await start({ rates: [rate({ unit: 'tokens', amount: 1000, burst: 1000 })] })
     const { headers } = await ask(gateway)
