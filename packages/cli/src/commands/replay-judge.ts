@@ -10,9 +10,11 @@ import {
   usageRecordOf,
   type CandidateLabel,
   type EgressPermit,
+  type JudgeDoorOptions,
   type JudgeRunInput,
   type JudgeRunResult,
   type Plan,
+  type ReplayProgress,
   type SessionKeys,
 } from '@portolan/crossing'
 import { CliError } from '../errors.ts'
@@ -28,14 +30,17 @@ export interface JudgeReplay extends Pick<
   readonly permit: EgressPermit
   readonly keyOf: SessionKeys
   readonly timeoutMs: number
-  readonly isQuiet: boolean
+  readonly retries: JudgeDoorOptions['retries']
+  /** @param stood pairs that earlier runs judged */
+  readonly showFrom: (stood: number) => (progress: ReplayProgress) => void
 }
 
 export async function judgeReplay(file: string, plan: Plan, replay: JudgeReplay): Promise<JudgeRunResult> {
-  const { address, permit, keyOf, timeoutMs, isQuiet, ...input } = replay
+  const { address, permit, keyOf, timeoutMs, retries, showFrom, ...input } = replay
   const { upstream, settings, rubric } = plan.judge!
   const { currency, concurrency } = plan.replay
   const journal = new JudgementJournal(judgedFileOf(file), plan.hash!, keyOf)
+  const show = showFrom(journal.size)
   const ask = judgeBehindDoor({
     baseUrl: address.url,
     key: address.key,
@@ -44,6 +49,7 @@ export async function judgeReplay(file: string, plan: Plan, replay: JudgeReplay)
     permit,
     timeoutMs,
     settings,
+    retries,
   })
   try {
     return await runJudge({
@@ -59,10 +65,7 @@ export async function judgeReplay(file: string, plan: Plan, replay: JudgeReplay)
           return nanos === null ? null : { currency, nanos }
         },
       },
-      onJudged: (judged, most) => {
-        if (isQuiet || !process.stderr.isTTY) return
-        process.stderr.write(`\r\u001b[K${judged} of at most ${most} pairs judged${judged === most ? '\n' : ''}`)
-      },
+      onJudged: ({ judged, most, ...spent }) => show({ done: judged, all: most, ...spent }),
     })
   } finally {
     journal.close()

@@ -11,6 +11,8 @@ export interface ProgressOutput {
   /** Milliseconds from any beginning. */
   readonly now: () => number
   readonly currency: string
+  /** What is counted. Default: attempts. */
+  readonly what?: string
 }
 
 const betweenRedrawsMs = 100
@@ -18,7 +20,7 @@ const betweenLinesMs = 60_000
 
 /** @param stood attempts that earlier runs made: they say nothing about this run's pace */
 export function replayProgress(output: ProgressOutput, stood: number): (progress: ReplayProgress) => void {
-  const { write, isTerminal, now, currency } = output
+  const { write, isTerminal, now, currency, what = 'attempts' } = output
   const startedAt = now()
   let shownAt = isTerminal ? -Infinity : startedAt
   let shownTenths = -1
@@ -34,7 +36,7 @@ export function replayProgress(output: ProgressOutput, stood: number): (progress
     shownTenths = tenths
     const perSecond = (done - stood) / Math.max((at - startedAt) / 1000, 0.001)
     const line = [
-      `${done} of ${all} attempts (${Math.floor((100 * done) / all)} %)`,
+      `${done} of ${all} ${what} (${Math.floor((100 * done) / all)} %)`,
       `${money(spentNanos, currency)}${unpriced === 0 ? '' : ` and ${unpriced} unpriced`}`,
       `${perSecond < 10 ? perSecond.toFixed(1) : Math.round(perSecond)} a second`,
       ...(done === all ? [] : [`${timeLeft((all - done) / perSecond)} left`]),

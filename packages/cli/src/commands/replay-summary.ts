@@ -150,11 +150,13 @@ export function summary(ended: Ended, asJson: boolean): string {
   ].join('\n')
 }
 
-function judgeLine({ state, judged, silent, spentNanos, unpriced }: JudgeRunResult, { replay, judge }: Plan): string {
+function judgeLine(result: JudgeRunResult, { replay, judge }: Plan): string {
+  const { state, judged, silent, notReached, spentNanos, unpriced } = result
   const bill = unpriced === judged && judged > 0 ? 'unpriced' : money(spentNanos, replay.currency)
   return [
     `Judged by ${judge!.name}: ${judged} pairs of answers for ${bill}${unpriced > 0 && unpriced < judged ? ` and ${unpriced} unpriced` : ''}`,
     silent === 0 ? '' : `; no usable answer on ${silent} of them`,
+    notReached === 0 ? '' : `; not reached for ${notReached} more`,
     state === 'finished' ? '' : ` (${state}; the same command goes on from there)`,
     '.',
   ].join('')

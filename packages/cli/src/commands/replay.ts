@@ -110,15 +110,13 @@ export function runReplay(file: string, options: ReplayOptions): Promise<void> {
             const runs = begun ?? runsOf(plan, arms, choices, loaded)
             // Attempts name their runs, so these stand before the first attempt does.
             if (!isPilot && begun === null) writeRuns(file, runs)
-            const show = replayProgress(
-              {
-                write: (text) => process.stderr.write(text),
-                isTerminal: process.stderr.isTTY,
-                now: () => performance.now(),
-                currency: plan.replay.currency,
-              },
-              journal.size,
-            )
+            const output = {
+              write: (text: string) => process.stderr.write(text),
+              isTerminal: process.stderr.isTTY,
+              now: () => performance.now(),
+              currency: plan.replay.currency,
+            }
+            const show = replayProgress(output, journal.size)
             const checks: PlanChecks = {
               checks: plan.checks,
               runner: checkRunner,
@@ -159,7 +157,9 @@ export function runReplay(file: string, options: ReplayOptions): Promise<void> {
                     spendCapNanos,
                     timeoutMs: options.timeout * 1000,
                     signal: stop.signal,
-                    isQuiet: options.json === true,
+                    retries,
+                    show:
+                      options.json === true ? () => undefined : replayProgress({ ...output, what: 'pairs judged' }, 0),
                   })
             if (result.state !== 'finished' || (judged !== null && judged.state !== 'finished'))
               process.exitCode = exitCodes.failed

@@ -3,9 +3,10 @@
  * like anybody's. Nothing is sent without a permit, and a permit is for one processor and for judging only.
  */
 import { plainRequest, type CanonicalRequest, type Item, type Usage } from '@portolan/wire'
-import { askEndpoint, NoAnswer } from '../endpoint/endpoint.ts'
+import { askEndpoint } from '../endpoint/endpoint.ts'
 import { CrossingError } from '../errors.ts'
 import type { EgressPermit } from '../plan/index.ts'
+import { askArm, type RetryPolicy } from '../replay/ask-arm.ts'
 import { withSettings } from '../replay/history.ts'
 import { visibleText } from '../scoring/answer.ts'
 
@@ -24,7 +25,11 @@ export interface JudgeDoorOptions {
   readonly maxOutputTokens?: number
   /** Request members set for the judge only, in canonical names. */
   readonly settings?: Readonly<Record<string, unknown>>
+  /** Of what may pass by itself, such as 429. Default: none. */
+  readonly retries?: RetryPolicy
 }
+
+const once: RetryPolicy = { most: 0, pause: () => Promise.resolve() }
 
 export type JudgeAnswer = { readonly text: string; readonly usage: Usage } | { readonly problem: string }
 
@@ -43,13 +48,13 @@ export function judgeBehindDoor(options: JudgeDoorOptions): AskJudge {
   const ask = askEndpoint({ baseUrl: options.baseUrl, protocol: 'chat', model, apiKey: key, timeoutMs }, 'warn')
   return async (messages) => {
     try {
-      const { response } = await ask(withSettings(questionOf(messages, model, maxOutputTokens), options.settings ?? {}))
-      return { text: visibleText(response), usage: response.usage }
+      const question = withSettings(questionOf(messages, model, maxOutputTokens), options.settings ?? {})
+      const { response, error, httpStatus } = (await askArm(ask, question, options.retries ?? once)).turn
+      if (response !== null) return { text: visibleText(response), usage: response.usage }
+      const status = httpStatus === null ? '' : `HTTP ${httpStatus}: `
+      return { problem: `${status}${error?.message ?? 'no answer'}`.slice(0, 300) }
     } catch (error) {
-      const status = error instanceof NoAnswer && error.httpStatus !== null ? `HTTP ${error.httpStatus}: ` : ''
-      return {
-        problem: error instanceof Error ? `${status}${error.message}`.slice(0, 300) : 'the judge could not be asked',
-      }
+      return { problem: error instanceof Error ? error.message.slice(0, 300) : 'the judge could not be asked' }
     }
   }
 }

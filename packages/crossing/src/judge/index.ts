@@ -5,6 +5,7 @@ export {
   casesToJudge,
   runJudge,
   spokenPairs,
+  type JudgeProgress,
   type JudgeRunInput,
   type JudgeRunResult,
   type SpokenPair,

@@ -31,6 +31,10 @@ export class JudgementJournal {
     return { [Symbol.iterator]: () => this.#stored() }
   }
 
+  get size(): number {
+    return this.#keys.size
+  }
+
   has(candidate: string, caseId: string): boolean {
     return this.#keys.has(nameOf({ candidate, caseId }))
   }

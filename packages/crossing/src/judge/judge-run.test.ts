@@ -97,6 +97,7 @@ describe('the judge in a replay', () => {
       state: 'finished',
       judged: spokenCases.length,
       silent: 0,
+      notReached: 0,
       spentNanos: calls * 1000n,
       unpriced: 0,
     })
@@ -150,10 +151,34 @@ describe('the judge in a replay', () => {
 
   it('counts silence as silence: no preference, no win, no loss', async () => {
     const journal = journalFor(plan)
-    const ask: AskJudge = () => Promise.resolve({ problem: 'HTTP 500' })
+    const ask: AskJudge = () => Promise.resolve({ text: 'Both are lovely.', usage: noUsage })
     const result = await judged(plan, journal, { settings: { ask } })
     assert.deepEqual([result.judged, result.silent], [spokenCases.length, spokenCases.length])
     assert.deepEqual(readPanels(plan, dataset, { judgements: journal.judgements, labels: [] }), [])
+    journal.close()
+  })
+})
+
+describe('a judge that cannot be reached', () => {
+  it('has said nothing: the run ends soon, and another one asks those pairs again', async () => {
+    const journal = journalFor(plan)
+    let asked = 0
+    const ask: AskJudge = () => (asked++, Promise.resolve({ problem: 'HTTP 503' }))
+    const down = await judged(plan, journal, { settings: { ask }, concurrency: 2 })
+    assert.deepEqual([down.state, down.judged], ['judge-not-reached', 0])
+    assert.ok(down.notReached <= 9 && asked <= 18, `${down.notReached} pairs, ${asked} calls`)
+    const up = await judged(plan, journal)
+    assert.deepEqual([up.state, up.judged, up.notReached], ['finished', spokenCases.length, 0])
+    journal.close()
+  })
+
+  it('now and then is passed over and told, and the rest is judged', async () => {
+    const journal = journalFor(plan)
+    let asked = 0
+    const ask: AskJudge = (messages) => (asked++ % 20 < 2 ? Promise.resolve({ problem: 'HTTP 503' }) : honest(messages))
+    const some = await judged(plan, journal, { settings: { ask }, concurrency: 1 })
+    assert.equal(some.state, 'judge-not-reached')
+    assert.ok(some.notReached > 0 && some.judged + some.notReached === spokenCases.length)
     journal.close()
   })
 })

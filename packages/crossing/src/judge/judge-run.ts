@@ -3,12 +3,16 @@
  *
  * Which cases are judged is drawn by the plan's seed from all that were recorded with words, before anybody reads an
  * answer; a case where one arm ended without words is left to the deterministic checks. What was judged is never judged again, and
- * the judge's bill counts against the same cap as the arms'.
+ * the judge's bill counts against the same cap as the arms'. A judge that cannot be reached has said nothing: such pairs are
+ * left open for another run, and after several in a row this one ends.
  */
 import { hashOf, type Attempt, type Case, type Plan } from '../records/index.ts'
 import type { Judgement, JudgementJournal } from './journal.ts'
-import { judgePair, type JudgeSettings } from './pairwise.ts'
+import { isNotReached, judgePair, type JudgeSettings } from './pairwise.ts'
 import { spokenAnswer, type SpokenAnswer } from './transcript.ts'
+
+/** Pairs in a row on which nobody answered: it will not get better by asking on. */
+const mostNotReached = 8
 
 export interface JudgeRunInput {
   readonly plan: Plan
@@ -24,14 +28,25 @@ export interface JudgeRunInput {
   readonly spentNanos: bigint
   readonly spendCapNanos: bigint | null
   readonly signal?: AbortSignal
-  readonly onJudged?: (judged: number, all: number) => void
+  readonly onJudged?: (progress: JudgeProgress) => void
+}
+
+export interface JudgeProgress {
+  readonly judged: number
+  /** The most that it may become; pairs without words on both sides are not judged. */
+  readonly most: number
+  readonly spentNanos: bigint
+  readonly unpriced: number
 }
 
 export interface JudgeRunResult {
-  readonly state: 'finished' | 'stopped-by-cap' | 'interrupted'
+  readonly state: 'finished' | 'stopped-by-cap' | 'interrupted' | 'judge-not-reached'
   /** Earlier runs included. */
   readonly judged: number
+  /** Of them without a usable answer. */
   readonly silent: number
+  /** Pairs that are open, because nobody answered. */
+  readonly notReached: number
   /** By the judge alone, earlier runs included; what was not priced is counted beside. */
   readonly spentNanos: bigint
   readonly unpriced: number
@@ -89,6 +104,7 @@ export async function runJudge(input: JudgeRunInput): Promise<JudgeRunResult> {
   const { plan, cases, journal, settings, spendCapNanos } = input
   const pairs = spokenPairs(plan, casesToJudge(plan, cases), input.attempts)
   let [judged, silent, spentNanos, unpriced] = [0, 0, 0n, 0]
+  let [notReached, inARow] = [0, 0]
   const count = ({ preference, verdict: { cost } }: Pick<Judgement, 'preference' | 'verdict'>): void => {
     judged++
     if (preference === null) silent++
@@ -99,7 +115,7 @@ export async function runJudge(input: JudgeRunInput): Promise<JudgeRunResult> {
   const most = casesToJudge(plan, cases).length * plan.candidates.length
   let capped = false
   const worker = async (): Promise<void> => {
-    while (input.signal?.aborted !== true) {
+    while (input.signal?.aborted !== true && inARow < mostNotReached) {
       const pair = nextOpen(pairs, journal)
       if (pair === null) return
       if (spendCapNanos !== null && input.spentNanos + spentNanos >= spendCapNanos) {
@@ -111,16 +127,22 @@ export async function runJudge(input: JudgeRunInput): Promise<JudgeRunResult> {
         { task, candidate: candidateAnswer, incumbent: incumbentAnswer, rubric: input.rubric },
         settings,
       )
+      if (isNotReached(result.verdict)) {
+        notReached++
+        inARow++
+        continue
+      }
+      inARow = 0
       const flipped = result.preference !== null && result.flipped
       const { preference, verdict } = result
       if (!journal.append({ candidate, caseId: test.id, preference, flipped, verdict }, test.sessionId)) continue
       count(result)
-      input.onJudged?.(judged, most)
+      input.onJudged?.({ judged, most, spentNanos, unpriced })
     }
   }
   await Promise.all(Array.from({ length: Math.max(1, input.concurrency) }, worker))
-  const state = capped ? 'stopped-by-cap' : input.signal?.aborted === true ? 'interrupted' : 'finished'
-  return { state, judged, silent, spentNanos, unpriced }
+  const stopped = input.signal?.aborted === true ? 'interrupted' : notReached > 0 ? 'judge-not-reached' : 'finished'
+  return { state: capped ? 'stopped-by-cap' : stopped, judged, silent, notReached, spentNanos, unpriced }
 }
 
 function nextOpen(pairs: Generator<SpokenPair>, journal: JudgementJournal): SpokenPair | null {

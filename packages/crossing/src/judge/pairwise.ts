@@ -31,6 +31,17 @@ export interface JudgeSettings {
   readonly priceOf?: (usage: Usage) => Verdict['cost']
 }
 
+interface Silence {
+  readonly problem: string
+  /** It answered, in words that name no winner. */
+  readonly isReached: boolean
+}
+
+/** Nobody answered: another time somebody may. */
+export function isNotReached({ evidence }: Verdict): boolean {
+  return (evidence as { readonly reason?: unknown } | null)?.reason === 'judge-not-reached'
+}
+
 /** @returns `preference` null when the judge did not answer or could not be understood, twice */
 export async function judgePair(
   { task, candidate, incumbent, rubric = null }: JudgePair,
@@ -38,8 +49,9 @@ export async function judgePair(
 ): Promise<JudgedCase | { readonly preference: null; readonly verdict: Verdict }> {
   const name = { scorer: 'judge-pairwise', version: judgePromptHash(rubric), severity: 'minor' } as const
   const costs: Verdict['cost'][] = []
-  const choose = async (first: string, second: string): Promise<JudgeChoice | { readonly problem: string }> => {
+  const choose = async (first: string, second: string): Promise<JudgeChoice | Silence> => {
     let problem = ''
+    let isReached = false
     // Once more, because a judge that rambles once often does not twice. Never a third time.
     for (let attempt = 0; attempt < 2; attempt++) {
       const answer = await ask(judgeMessages({ task, first, second, rubric }))
@@ -47,20 +59,22 @@ export async function judgePair(
         problem = answer.problem
         continue
       }
+      isReached = true
       costs.push(priceOf(answer.usage))
       const choice = parseChoice(answer.text)
       if (choice !== null) return choice
       problem = 'the judge named no winner'
     }
-    return { problem }
+    return { problem, isReached }
   }
   const forward = await choose(candidate, incumbent)
   // The same words twice need no opinion, and a judge that has one shows its bias in the calibration anyway.
   const backward = typeof forward === 'string' ? await choose(incumbent, candidate) : forward
   const cost = sumOf(costs)
   if (typeof forward !== 'string' || typeof backward !== 'string') {
-    const { problem } = (typeof forward === 'string' ? backward : forward) as { readonly problem: string }
-    const evidence = { reason: 'judge-silent', message: `The judge gave no usable answer: ${problem}.` }
+    const { problem, isReached } = (typeof forward === 'string' ? backward : forward) as Silence
+    const reason = isReached ? 'judge-silent' : 'judge-not-reached'
+    const evidence = { reason, message: `The judge gave no usable answer: ${problem}.` }
     return { preference: null, verdict: { ...name, outcome: 'unscored', score: null, evidence, cost } }
   }
   const one = { first: 'candidate', second: 'incumbent', tie: 'tie' } as const
