@@ -158,8 +158,10 @@ export function runReplay(file: string, options: ReplayOptions): Promise<void> {
                     timeoutMs: options.timeout * 1000,
                     signal: stop.signal,
                     retries,
-                    show:
-                      options.json === true ? () => undefined : replayProgress({ ...output, what: 'pairs judged' }, 0),
+                    showFrom: (stood) =>
+                      options.json === true
+                        ? () => undefined
+                        : replayProgress({ ...output, what: 'pairs judged' }, stood),
                   })
             if (result.state !== 'finished' || (judged !== null && judged.state !== 'finished'))
               process.exitCode = exitCodes.failed
