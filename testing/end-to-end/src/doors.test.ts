@@ -227,4 +227,20 @@ describe('every door in front of every protocol', () => {
           assert.ok(row!.usage.outputTokens! > 0)
         }
       })
+
+  // Alternatives of tokens whose own probability nobody asked for: vendors refuse them, a translation once lost them.
+  it("top_logprobs without logprobs is refused by name where it is translated, and the vendor's to refuse where it is not", async () => {
+    upstream.setScript(() => ({ text: 'PONG' }))
+    const sent = upstream.requests.length
+    const ask = (far: Protocol) =>
+      post(running, paths.chat, { ...request('chat', `gpt-${far}`, false), top_logprobs: 2 })
+    for (const far of ['messages', 'responses'] as const) {
+      const { status, text } = await ask(far)
+      const { error } = JSON.parse(text) as { error: { param: string; type: string } }
+      assert.deepEqual([status, error.param, error.type], [400, 'top_logprobs', 'invalid_request_error'], text)
+    }
+    assert.equal(upstream.requests.length, sent)
+    await ask('chat')
+    assert.equal((upstream.requests[sent]!.json as { top_logprobs: number }).top_logprobs, 2)
+  })
 })

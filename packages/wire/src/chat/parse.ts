@@ -19,6 +19,15 @@ import type { ChatMessage, ChatPart, ChatRequest, ChatTool, ChatToolCall } from 
 
 const roles = ['system', 'developer', 'user', 'assistant', 'tool', 'function'] as const
 
+/** Null: none are wanted. Alternatives of tokens whose own probability nobody asked for are refused, as by the vendors. */
+function parseTopLogprobs(logprobs: unknown, topLogprobs: unknown): number | null {
+  const top = optional(topLogprobs, 'top_logprobs', countAt)
+  if (optional(logprobs, 'logprobs', booleanAt) === true) return top ?? 0
+  if (top !== null && top > 0)
+    throw badField('top_logprobs', 'left out, or `logprobs` be true: it is only allowed then')
+  return null
+}
+
 /** @throws {WireError} `WIRE_BAD_FIELD` naming the field. */
 export function parseChatRequest(body: unknown): ChatRequest {
   const {
@@ -56,7 +65,6 @@ export function parseChatRequest(body: unknown): ChatRequest {
     service_tier: serviceTier,
     ...extra
   } = objectAt(body, 'body')
-  const wantsLogprobs = optional(logprobs, 'logprobs', booleanAt) ?? false
   const options = optional(streamOptions, 'stream_options', objectAt)
   return {
     model: stringAt(model, 'model'),
@@ -79,7 +87,7 @@ export function parseChatRequest(body: unknown): ChatRequest {
     seed: optional(seed, 'seed', numberAt),
     logit_bias: optional(logitBias, 'logit_bias', biasAt),
     n: optional(n, 'n', countAt) ?? 1,
-    top_logprobs: wantsLogprobs ? (optional(topLogprobs, 'top_logprobs', countAt) ?? 0) : null,
+    top_logprobs: parseTopLogprobs(logprobs, topLogprobs),
     stop: parseStop(stop),
     stream: optional(stream, 'stream', booleanAt) ?? false,
     include_usage: options?.['include_usage'] === true,

@@ -13,6 +13,29 @@ function thinking(body: Record<string, unknown>) {
   return [mode, effort]
 }
 
+describe('probabilities of tokens in a Chat request', () => {
+  it('are wanted by `logprobs`, with as many alternatives as `top_logprobs` says', () => {
+    const wanted = (body: object) => requestOf({ messages: [], ...body }).topLogprobs
+    assert.deepEqual([{}, { logprobs: false }, { logprobs: true }, { logprobs: true, top_logprobs: 3 }].map(wanted), [
+      null,
+      null,
+      0,
+      3,
+    ])
+    // Nothing is asked for, so nothing is lost: SDK wrappers send their defaults.
+    assert.deepEqual([{ top_logprobs: 0 }, { logprobs: false, top_logprobs: null }].map(wanted), [null, null])
+  })
+
+  it('are refused where only alternatives are asked for, which were once dropped in silence', () => {
+    for (const logprobs of [undefined, null, false])
+      assert.throws(
+        () => requestOf({ messages: [], logprobs, top_logprobs: 2 }),
+        (error) =>
+          error instanceof WireError && error.field === 'top_logprobs' && /`logprobs` be true/.test(error.message),
+      )
+  })
+})
+
 describe('a Chat request in canonical form', () => {
   it('reads instructions at the start and in the middle, users, assistants and tool results', () => {
     assert.deepEqual(
