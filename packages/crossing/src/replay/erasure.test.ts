@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
 import { copyFileSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, describe, it } from 'node:test'
@@ -135,6 +136,23 @@ describe('erasing a subject reaches the attempts of every replay', () => {
     assert.equal(result.state, 'finished')
     assert.ok(result.all < 6 && result.all === result.done)
     assert.deepEqual(new Set(readable(path, room.recordings)), new Set(['bob']))
+  })
+
+  it('whole or not at all when the erasing process is killed: there is one key, and no list of files to go through', async () => {
+    const { room, dataset } = recorded()
+    const path = join(room.directory, 'plan.attempts')
+    const journal = new AttemptJournal(path, 'plan-1', room.recordings.derivedKeys('attempts'))
+    await replay(room, dataset, journal)
+    journal.close()
+    for (const [moment, left] of [
+      ['before', 6],
+      ['after', 3],
+    ] as const) {
+      const program = join(import.meta.dirname, 'killed-erasure.test-support.ts')
+      const { signal } = spawnSync(process.execPath, ['--conditions=source', program, room.directory, moment])
+      assert.equal(signal, 'SIGKILL')
+      assert.equal(readable(path, room.recordings).length, left, moment)
+    }
   })
 
   it('and a resumed run does not ask for her again', async () => {
