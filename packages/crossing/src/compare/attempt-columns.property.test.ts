@@ -31,15 +31,21 @@ const turn: fc.Arbitrary<AttemptTurn> = fc
       ),
       clocks: fc.record({ firstByteMs: clock, firstReasoningMs: clock, firstVisibleMs: clock, endMs: clock }, ordinary),
       tiers: fc.array(fc.constantFrom('exact', 'schema', 'miss'), { maxLength: 3 }),
+      changed: fc.option(
+        fc.array(fc.record({ name: fc.string(), how: fc.constantFrom('dropped', 'instructed') }, ordinary), {
+          maxLength: 2,
+        }),
+      ),
     },
     ordinary,
   )
-  .map(({ answered, usage, clocks, tiers }) => ({
+  .map(({ answered, usage, clocks, tiers, changed }) => ({
     ...plain.turns[0]!,
     ...(answered ? {} : { response: null }),
     usage: usage as AttemptTurn['usage'],
     clocks,
     stubs: tiers.map((tier) => ({ callId: 'c', tool: 't', tier })),
+    ...(changed === null ? {} : { changed }),
   }))
 const attempt: fc.Arbitrary<Attempt> = fc.record(
   {
@@ -85,11 +91,12 @@ describe('attempts as columns', () => {
               outcome,
               severity,
             })),
-            turns: turns.map(({ response, usage, clocks, stubs }) => ({
+            turns: turns.map(({ response, usage, clocks, stubs, changed }) => ({
               answered: response !== null,
               usage: { ...usage, raw: null },
               clocks,
               tiers: stubs.map(({ tier }) => tier),
+              changed: changed ?? [],
             })),
           })
         }

@@ -22,12 +22,14 @@ export interface CountedTurn {
   readonly clocks: Clocks
   /** How each tool call was served, in a session run. */
   readonly tiers: readonly StubTier[]
+  /** Request members that did not reach the arm as they were said. */
+  readonly changed: NonNullable<AttemptTurn['changed']>
 }
 
 export type CountedVerdict = Pick<Verdict, 'scorer' | 'version' | 'outcome' | 'severity'>
 
 type AttemptKind = Pick<CountedAttempt, 'arm' | 'outcome' | 'verdicts' | 'divergence'>
-type TurnKind = Pick<CountedTurn, 'answered' | 'tiers'> & Pick<UsageRecord, 'source' | 'convention'>
+type TurnKind = Pick<CountedTurn, 'answered' | 'tiers' | 'changed'> & Pick<UsageRecord, 'source' | 'convention'>
 
 export class AttemptColumns {
   readonly #kinds = new Alike<AttemptKind>()
@@ -63,11 +65,11 @@ export class AttemptColumns {
     ])
   }
 
-  #addTurn({ response, usage, clocks, stubs }: AttemptTurn): void {
+  #addTurn({ response, usage, clocks, stubs, changed = [] }: AttemptTurn): void {
     const { source, convention } = usage
     const tiers = stubs.map(({ tier }) => tier)
     this.#turns.add([
-      this.#turnKinds.numberOf({ answered: response !== null, source, convention, tiers }),
+      this.#turnKinds.numberOf({ answered: response !== null, source, convention, tiers, changed }),
       usage.inputTokens,
       usage.hitTokens,
       usage.missTokens,
@@ -101,7 +103,7 @@ export class AttemptColumns {
 
   #turnAt(row: number): CountedTurn {
     const [kind, input, hit, miss, written, written1h, output, reasoning, ...clocks] = this.#turns.read(row)
-    const { answered, tiers, source, convention } = this.#turnKinds.at(kind!)
+    const { answered, tiers, changed, source, convention } = this.#turnKinds.at(kind!)
     const [firstByteMs, firstReasoningMs, firstVisibleMs, endMs] = clocks as [
       number | null,
       number | null,
@@ -124,6 +126,7 @@ export class AttemptColumns {
       },
       clocks: { firstByteMs, firstReasoningMs, firstVisibleMs, endMs },
       tiers,
+      changed,
     }
   }
 }

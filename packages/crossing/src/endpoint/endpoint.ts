@@ -18,6 +18,7 @@ import {
   type LossPolicy,
   type Protocol,
 } from '@portolan/wire'
+import { fieldChanges, type FieldChange } from '../records/run.ts'
 
 export interface Endpoint {
   /** Of the server, with or without `/v1`. */
@@ -37,6 +38,13 @@ export interface Clocked {
   readonly totalMs: number
   /** What the request lost on its way into this protocol or, where the endpoint says so, behind it. */
   readonly dropped: readonly string[]
+  /** The same and all that arrived otherwise than it was said: `response_format` that became a sentence in the prompt. */
+  readonly changed: readonly ChangedField[]
+}
+
+export interface ChangedField {
+  readonly name: string
+  readonly how: FieldChange
 }
 
 /** No usable answer: a transport failure, an error status or a broken body. */
@@ -125,8 +133,9 @@ export function askEndpoint(
       }
       const streamed = (answer.headers.get('content-type') ?? '').startsWith('text/event-stream')
       const response = streamed ? await readStream(answer, endpoint.protocol, clock) : await readWhole(answer, adapter)
-      const dropped = [report.header(), answer.headers.get('x-portolan-translation')].flatMap(droppedFields)
-      return { response, ...clock.read(), totalMs: performance.now() - startedAt, dropped: [...new Set(dropped)] }
+      const changed = changedFields([report.header(), answer.headers.get('x-portolan-translation')])
+      const dropped = changed.filter(({ how }) => how === 'dropped').map(({ name }) => name)
+      return { response, ...clock.read(), totalMs: performance.now() - startedAt, dropped, changed }
     } catch (error) {
       if (error instanceof NoAnswer) throw error
       if (error instanceof WireError) throw new NoAnswer(error.message, status, { cause: error })
@@ -158,9 +167,16 @@ function written(endpoint: Endpoint, request: CanonicalRequest, report: Translat
   }
 }
 
-/** `dropped=top_k,seed;instructed=response_format`: the fields after `dropped`. */
-function droppedFields(header: string | null): string[] {
-  return /(?:^|;)dropped=([^;]*)/.exec(header ?? '')?.[1]?.split(',') ?? []
+/** `dropped=top_k,seed;instructed=response_format`: what happened to which field, each once. */
+function changedFields(headers: readonly (string | null)[]): ChangedField[] {
+  const found = new Map<string, ChangedField>()
+  for (const part of headers.flatMap((header) => header?.split(';') ?? [])) {
+    const [word, names = ''] = part.trim().split('=', 2)
+    const how = fieldChanges.find((known) => known === word)
+    if (how === undefined) continue
+    for (const name of names.split(',')) if (name !== '') found.set(`${how} ${name}`, { name, how })
+  }
+  return [...found.values()]
 }
 
 function headersOf(endpoint: Endpoint): Record<string, string> {

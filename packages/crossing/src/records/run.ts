@@ -42,6 +42,10 @@ export interface ParameterOutcome {
   readonly note: string | null
 }
 
+/** As the translation report says it. `instructed`: said in words in the prompt, which demands nothing. */
+export const fieldChanges = ['dropped', 'emulated', 'instructed', 'stripped'] as const
+export type FieldChange = (typeof fieldChanges)[number]
+
 /** Every case ends in one of these; missing is neither zero nor success. */
 export type Outcome = 'pass' | 'fail' | 'error' | 'unscored'
 
@@ -86,6 +90,8 @@ export interface AttemptTurn {
   readonly error: { readonly code: string; readonly message: string } | null
   readonly usage: UsageRecord
   readonly clocks: Clocks
+  /** Request members that did not reach the arm as they were said; absent: all did, or nobody kept it. */
+  readonly changed?: readonly { readonly name: string; readonly how: FieldChange }[]
   /** How each tool call of the answer was served; empty in `step` mode. */
   readonly stubs: readonly { readonly callId: string; readonly tool: string; readonly tier: StubTier }[]
 }

@@ -34,7 +34,7 @@ export async function askArm(ask: AskEndpoint, request: CanonicalRequest, retrie
 }
 
 function answered(request: CanonicalRequest, answer: Clocked): Omit<AttemptTurn, 'stubs'> {
-  const { response, firstReasoningMs, firstVisibleMs, totalMs } = answer
+  const { response, firstReasoningMs, firstVisibleMs, totalMs, changed } = answer
   return {
     request,
     response,
@@ -48,6 +48,7 @@ function answered(request: CanonicalRequest, answer: Clocked): Omit<AttemptTurn,
       firstVisibleMs: firstVisibleMs ?? totalMs,
       endMs: totalMs,
     },
+    ...(changed.length > 0 && { changed }),
   }
 }
 

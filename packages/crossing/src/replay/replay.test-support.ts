@@ -145,6 +145,7 @@ export function armAsk(script: (request: CanonicalRequest) => readonly OutputIte
       firstVisibleMs: 5,
       totalMs: 10,
       dropped: [],
+      changed: [],
     })
   }
 }

@@ -15,7 +15,17 @@ import {
   type JudgePanel,
   type Pricing,
 } from '../compare/index.ts'
-import type { Attempt, Case, Comparison, Dataset, Plan, Recording, Run, Verdict } from '../records/index.ts'
+import type {
+  Attempt,
+  Case,
+  Comparison,
+  Dataset,
+  FieldChange,
+  Plan,
+  Recording,
+  Run,
+  Verdict,
+} from '../records/index.ts'
 import { callsOf, criticalFailures, visibleText } from '../scoring/index.ts'
 import { wilsonInterval } from '../statistics/index.ts'
 import { budgetReading, type BudgetInput } from './budget-reading.ts'
@@ -198,7 +208,7 @@ function armFigures(arm: string, arms: ArmCases, cases: readonly Case[], allRuns
       return { clock, p50Ms: quantileOf(values, 0.5), p95Ms: quantileOf(values, 0.95), cases: values.length }
     }),
     scorers: scorerRows(attempts),
-    settings: settingsOf(runs),
+    settings: settingsOf(attempts, runs),
     reasoning: runs[0]?.adapter.reasoning ?? null,
     adapterNotes: [...new Set(runs.flatMap(({ adapter }) => adapter.notes))],
     runs: runs.map(({ id, replicate, state, startedAtMs }) => ({ id, replicate, state, startedAt: iso(startedAtMs) })),
@@ -239,14 +249,33 @@ function byName([a]: readonly [string, unknown], [b]: readonly [string, unknown]
   return a < b ? -1 : 1
 }
 
-function settingsOf(runs: readonly Run[]): ArmFigures['settings'] {
+/** What changed on the way, by the cases it happened to, and what the first questions of a run found out beside it. */
+function settingsOf(attempts: readonly CountedAttempt[], runs: readonly Run[]): ArmFigures['settings'] {
   const rows = new Map<string, ArmFigures['settings'][number]>()
+  const met = new Map<string, { readonly name: string; readonly how: FieldChange; readonly cases: Set<string> }>()
+  for (const { caseId, turns } of attempts)
+    for (const { name, how } of turns.flatMap(({ changed }) => changed)) {
+      const key = `${name}\0${how}`
+      const row = met.get(key) ?? { name, how, cases: new Set<string>() }
+      met.set(key, row)
+      row.cases.add(caseId)
+    }
   for (const { name, outcome, cases, note } of runs.flatMap(({ adapter }) => adapter.parameters)) {
-    if (outcome === 'carried') continue
+    // What the first questions met is counted over all cases, where it is met again.
+    if (outcome === 'carried' || (note === null && met.has(`${name}\0${outcome}`))) continue
     const key = `${name}\0${outcome}\0${note}`
     rows.set(key, { name, outcome, note, cases: Math.max(cases, rows.get(key)?.cases ?? 0) })
   }
+  for (const [key, { name, how, cases }] of met)
+    rows.set(key, { name, outcome: how, note: changeNotes[how], cases: cases.size })
   return [...rows].sort(byName).map(([, row]) => row)
+}
+
+const changeNotes: Readonly<Record<FieldChange, string | null>> = {
+  dropped: null,
+  emulated: 'done in another way that comes to the same',
+  instructed: 'said in words in the prompt, which demands nothing',
+  stripped: 'taken out: it is not for the model',
 }
 
 // -------------------------------------------------------------------------------------------------- cases

@@ -6,7 +6,7 @@
  */
 import { z } from 'zod'
 import { costReadings } from '../compare/cost-readings.ts'
-import { replayModes, stubTiers } from '../records/index.ts'
+import { fieldChanges, replayModes, stubTiers } from '../records/index.ts'
 
 const nanos = z.string().regex(/^-?\d+$/)
 const share = z.number()
@@ -209,7 +209,7 @@ const armFigures = z.strictObject({
   settings: z.array(
     z.strictObject({
       name: z.string(),
-      outcome: z.enum(['translated', 'dropped']),
+      outcome: z.enum(['translated', ...fieldChanges]),
       cases: z.int(),
       note: z.string().nullable(),
     }),

@@ -75,6 +75,39 @@ describe('the budget', () => {
   })
 })
 
+describe('settings that did not carry over', () => {
+  it('are those that any case lost, though the first questions of the run met none of them', () => {
+    const given = plantedInput()
+    const attempts = [...given.attempts].map((attempt, at) =>
+      attempt.arm === 'broken-model' && at % 3 === 0
+        ? {
+            ...attempt,
+            turns: attempt.turns.map((turn) => ({
+              ...turn,
+              changed: [
+                { name: 'top_k', how: 'dropped' as const },
+                { name: 'response_format', how: 'instructed' as const },
+              ],
+            })),
+          }
+        : attempt,
+    )
+    const runs = given.runs.map((run) => ({ ...run, adapter: { ...run.adapter, parameters: [] } }))
+    const made = buildReport({ ...given, attempts, runs })
+    const settings = (arm: string): unknown => made.arms.find((row) => row.arm === arm)!.settings
+    assert.deepEqual(settings('broken-model'), [
+      {
+        name: 'response_format',
+        outcome: 'instructed',
+        note: 'said in words in the prompt, which demands nothing',
+        cases: 100,
+      },
+      { name: 'top_k', outcome: 'dropped', note: null, cases: 100 },
+    ])
+    assert.deepEqual(settings('new-model'), [])
+  })
+})
+
 describe('the long-context section', () => {
   it('is a heat map with a number in every cell, a caption, and heads for rows and columns', () => {
     const text = section('long-context')
