@@ -304,6 +304,7 @@ describe('sessions, checks and a judge in one plan', () => {
     await done('record', 'erase', '--session', session, '--yes')
     const out = await done('replay', 'run')
     assert.ok(!out.includes(`of ${sessions} reached their end`))
+    assert.match(out, /\d+ more are of erased subjects: nobody can read them/)
     await done('report', 'make')
     const { excluded, data } = report()
     assert.ok(excluded.length > 0 && excluded.every(({ rule }) => rule === 'erased'))

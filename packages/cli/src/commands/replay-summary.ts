@@ -80,12 +80,14 @@ export interface Ended {
   /** Null: the plan names none, or it was not its turn. */
   readonly judge: JudgeRunResult | null
   readonly journalFile: string
+  /** Attempts in it that nobody can read any more. */
+  readonly erased: number
   /** The command to go on with; null: this one, or `report make`. */
   readonly next: string | null
 }
 
 export function summary(ended: Ended, asJson: boolean): string {
-  const { plan, arms, cases, choices, attempts, result, judge, journalFile, next } = ended
+  const { plan, arms, cases, choices, attempts, result, judge, journalFile, erased, next } = ended
   const byArm = sessionTallies(attempts, cases)
   const sessions = arms.flatMap(({ name }) => byArm.filter(({ arm }) => arm === name))
   const sums = tallies(attempts, ({ arm }) => arm)
@@ -106,7 +108,7 @@ export function summary(ended: Ended, asJson: boolean): string {
       unpriced,
     }
   })
-  if (asJson) return json({ ...result, arms: rows, sessions, judge })
+  if (asJson) return json({ ...result, arms: rows, sessions, judge, erased })
   return [
     table(rows, [
       { title: 'ARM', value: ({ name }) => name },
@@ -146,6 +148,9 @@ export function summary(ended: Ended, asJson: boolean): string {
     result.state === 'finished'
       ? `All ${result.all} attempts stand in ${journalFile}.`
       : `${result.done} of ${result.all} attempts stand in ${journalFile} (${result.state}). The same command goes on from there.`,
+    ...(erased === 0
+      ? []
+      : [`${erased} more are of erased subjects: nobody can read them, and they count for nothing.`]),
     ...(next === null ? [] : [`Next: \`${next}\`.`]),
   ].join('\n')
 }

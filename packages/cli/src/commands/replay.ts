@@ -168,7 +168,18 @@ export function runReplay(file: string, options: ReplayOptions): Promise<void> {
             const next = isPilot ? `portolan plan pilot ${file} --results ${pilotFileOf(file)}` : null
             console.log(
               summary(
-                { plan, arms, cases, choices, attempts: journal.attempts, result, judge: judged, journalFile, next },
+                {
+                  plan,
+                  arms,
+                  cases,
+                  choices,
+                  attempts: journal.attempts,
+                  result,
+                  judge: judged,
+                  journalFile,
+                  erased: journal.erased,
+                  next,
+                },
                 options.json === true,
               ),
             )
