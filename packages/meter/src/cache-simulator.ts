@@ -8,11 +8,12 @@
  *   marked      only prefixes that end at a caller's mark are kept; a write costs extra and lives 5 min or 1 h;
  *               a read renews the entry; a mark finds earlier entries up to `lookbackSegments` segments back
  *   units       only whole stored units are hits: a prompt, a prompt with its answer, and a prefix that two requests
- *               were seen to share; writes are free (DeepSeek, context caching guide)
+ *               were seen to share; writes are free
  *
  * A prompt is a list of segments (messages, tools) with the id of their content; equal ids in equal order are
  * an equal prefix. Left out: eviction under load, warm-up delays and routing to cold machines, which no vendor
- * publishes; units at fixed steps inside long texts, whose length is not published; a simulated hit count is therefore an upper bound and its usage is marked `estimated`.
+ * publishes, and in `units` the fixed steps inside long texts, whose length is not published: where those decide, as
+ * measured at DeepSeek, `automatic` is the rule. A simulated hit count is an upper bound and its usage is `estimated`.
  */
 import type { UsageRecord } from './usage.ts'
 

@@ -306,12 +306,14 @@ function readCacheRule(value: unknown, at: string): VendorCacheRule {
   if (raw['kind'] === 'marked') return { ...place, rule: { kind: 'marked', minTokens, lookbackSegments: 20 } }
   if (raw['kind'] !== 'automatic' && raw['kind'] !== 'units')
     return bad(`${at}.kind`, 'neither automatic nor marked nor units')
+  const keepsAnswers = raw['keeps_answers'] ?? false
+  if (typeof keepsAnswers !== 'boolean') return bad(`${at}.keeps_answers`, 'neither true nor false')
   const lifetimeMs = raw['lifetime_ms'] === null ? null : count('lifetime_ms')
   if (raw['kind'] === 'units')
     return { ...place, rule: { kind: 'units', minTokens, stepTokens: count('step_tokens'), lifetimeMs } }
   return {
     ...place,
-    rule: { kind: 'automatic', minTokens, stepTokens: count('step_tokens'), lifetimeMs, keepsAnswers: false },
+    rule: { kind: 'automatic', minTokens, stepTokens: count('step_tokens'), lifetimeMs, keepsAnswers },
   }
 }
 

@@ -5,8 +5,10 @@ import {
   cacheRuleOf,
   loadPriceBook,
   repriceTraffic,
+  simulateCache,
   stackPriceBooks,
   unknownUsage,
+  type CacheRule,
   type RecordedRequest,
   type RepricedTraffic,
   type WhatIf,
@@ -98,6 +100,37 @@ describe('what if', () => {
 })
 
 describe('how a cache is simulated', () => {
+  it("DeepSeek's rule hits what probes of its API hit: the shared prefix in steps of 128, after one request", () => {
+    const rule = cacheRuleOf(bundledBook, 'deepseek', 'deepseek-v4-pro')
+    assert.ok(rule?.kind === 'automatic' && rule.keepsAnswers)
+    const hits = (by: CacheRule, sharedTokens: number): (number | null)[] => {
+      const ask = (own: string, atMs: number) => ({
+        atMs,
+        scope: 'account',
+        segments: [
+          { id: 'shared', tokens: sharedTokens },
+          { id: own, tokens: 500 },
+        ],
+        outputTokens: 10,
+      })
+      return simulateCache(by, [ask('a', 0), ask('b', 60_000)]).map(({ hitTokens }) => hitTokens)
+    }
+    // Probes of August 2026, flash and pro; 609 = 4 x 128 + 97, so 512, and so on.
+    const probes = [
+      [609, 512],
+      [919, 896],
+      [1699, 1664],
+      [2609, 2560],
+      [3893, 3840],
+      [850, 768],
+      [2410, 2304],
+    ] as const
+    for (const [shared, hit] of probes) assert.deepEqual(hits(rule, shared), [0, hit])
+    // Whole units without the intervals that the guide speaks of would have needed one request more.
+    const units: CacheRule = { kind: 'units', minTokens: 128, stepTokens: 128, lifetimeMs: null }
+    for (const [shared] of probes) assert.deepEqual(hits(units, shared), [0, 0])
+  })
+
   it('is data of the price book: the most special rule first, an override above it', () => {
     const rule = (model: string) => cacheRuleOf(bundledBook, 'anthropic', model)?.minTokens
     assert.deepEqual([rule('claude-opus-5-5'), rule('claude-opus-4-6'), rule('claude-sonnet-5')], [512, 4096, 1024])
