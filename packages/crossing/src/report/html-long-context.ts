@@ -20,9 +20,9 @@ export function longContextSummary({ longContext, plan }: ReportData, candidate:
   }
   return html`<h3>Long context</h3>
     <p>
-      Holds up to
-      ${link('long-context', html`<b>${effective(then)}</b>`)}${
-        now ? html`, ${plan.incumbent} up to ${link('long-context', effective(now))}` : ''
+      ${candidate.name}
+      ${link('long-context', html`<b>${holds(then)}</b>`)}${
+        now ? html`; ${plan.incumbent} ${link('long-context', holds(now))}` : ''
       }.
     </p>
     ${table(
@@ -58,7 +58,7 @@ function armSection(row: LongContextReport): Markup {
   return html`<h3>${row.arm}</h3>
     <p>
       ${row.model}, asked ${instant(row.askedAt)}: ${row.passed} of ${row.judged} facts
-      found${row.missing > 0 ? `, ${row.missing} cases not judged` : ''}; holds up to ${effective(row)}. Battery version
+      found${row.missing > 0 ? `, ${row.missing} cases not judged` : ''}; ${holds(row)}. Battery version
       ${row.batteryVersion}, text <code>${row.material}</code>.
     </p>
     ${heatMapTable(row)}
@@ -130,6 +130,6 @@ function of(rows: ReportData['longContext'], arm: string): LongContextReport | u
   return rows.find((row) => row.arm === arm)
 }
 
-function effective({ effectiveTokens }: LongContextReport): string {
-  return effectiveTokens === null ? 'no length at all' : `${whole(effectiveTokens)} tokens`
+function holds({ effectiveTokens }: LongContextReport): string {
+  return effectiveTokens === null ? 'holds at no length that was asked' : `holds up to ${whole(effectiveTokens)} tokens`
 }

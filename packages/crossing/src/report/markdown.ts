@@ -91,7 +91,7 @@ function candidateLines(report: ReportData, candidate: CandidateReport): string[
     return found === undefined
       ? notKnown
       : found.effectiveTokens === null
-        ? 'no length at all'
+        ? 'none that was asked'
         : `${whole(found.effectiveTokens)} tokens`
   }
   const judge = report.judge.find((one) => one.candidate === name)

@@ -120,7 +120,7 @@ describe('the long-context section', () => {
     }
     assert.match(plain(text), /depth 4.000 16.000 64.000 128.000 0 % 100 % 8\/8/)
     assert.match(plain(text), /whole text/)
-    assert.match(plain(page), /Holds up to 128.000 tokens ?, old-model up to 64.000 tokens/)
+    assert.match(plain(page), /new-model holds up to 128.000 tokens ?; old-model holds up to 64.000 tokens/)
   })
 
   it('takes a check for the arm whose model or name it asked for, and refuses every other', () => {
