@@ -24,6 +24,7 @@ import type { GatewayConfig } from './config.ts'
 import { countTokens } from './count-tokens.ts'
 import { dialectOf, doorAt, type Door } from './door.ts'
 import { GatewayError, statusOfCode } from './errors.ts'
+import type { SchemaPort } from './exchange/asked-form.ts'
 import { ClientSide } from './exchange/client-side.ts'
 import { Exchange, problemOf } from './exchange/exchange.ts'
 import type { RecordingPort } from './exchange/recording-port.ts'
@@ -71,6 +72,8 @@ export interface GatewayOptions {
   readonly owner?: string
   /** Takes settled exchanges of the keys that are recorded; absent: nobody records. */
   readonly recording?: RecordingPort
+  /** Checks answers that were asked for by schema in words; absent: nobody does, and `instructed` is all that is said. */
+  readonly schemas?: SchemaPort
   /** What `/metrics` says instead of this process's own numbers: all workers' together. */
   readonly metricsText?: () => Promise<string>
   /** Hears of every settled request; absent: nobody does. */
@@ -95,6 +98,7 @@ export interface GatewayParts {
   readonly log: Logger
   readonly now: () => number
   readonly recording: RecordingPort | null
+  readonly schemas: SchemaPort | null
   readonly metricsText: (() => Promise<string>) | null
   readonly telemetry: RequestTelemetry | null
   readonly owner: string
@@ -211,6 +215,7 @@ function makeParts(options: GatewayOptions, config: GatewayConfig, before: Gatew
     log: options.log,
     now,
     recording: options.recording ?? null,
+    schemas: options.schemas ?? null,
     metricsText: options.metricsText ?? null,
     telemetry: options.telemetry ?? null,
     owner: options.owner ?? '',

@@ -5,5 +5,6 @@ export { startGateway, type Gateway, type GatewayOptions, type GatewayParts, typ
 export { type AdminAnswer, type AdminCall, type AdminOptions } from './admin/admin-door.ts'
 export { AdminError, adminErrors, type AdminErrorCode } from './admin/errors.ts'
 export { alertBody, AlertDelivery, type AlertTarget } from './limits/alert-delivery.ts'
+export type { SchemaPort } from './exchange/asked-form.ts'
 export type { RecordingPort, SettledExchange } from './exchange/recording-port.ts'
 export type { RequestTelemetry, SettledRequest, TraceContext } from './telemetry-port.ts'

@@ -381,6 +381,7 @@ function outboundOf(body: Buffer, address: Address | null): Outbound {
     body,
     dropUsageChunk: false,
     translation: null,
+    askedForm: null,
     units: () => [],
     answer: unused,
   }

@@ -26,6 +26,7 @@ export {
 export { messagesAdapter } from './messages/adapter.ts'
 export { readCountTokensBody, toCountTokensBody, writeCountTokensBody } from './messages/count-tokens.ts'
 export { readMessagesVersion } from './messages/version.ts'
+export { callerField } from './history/caller-path.ts'
 export { findBillingBlock, isBillingLine } from './history/billing.ts'
 export { inputTokensBody, responsesAdapter } from './responses/adapter.ts'
 export {

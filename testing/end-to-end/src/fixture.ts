@@ -12,6 +12,7 @@ import {
   type GatewayConfig,
   type GatewayStore,
   type ModelConfig,
+  type SchemaPort,
 } from '@portolan/gateway'
 import { bundledPricesUrl, loadPriceBook } from '@portolan/meter'
 import {
@@ -45,6 +46,8 @@ export interface FixtureOptions {
   readonly config?: Partial<GatewayConfig>
   readonly budgets?: readonly BudgetInput[]
   readonly rates?: readonly RateLimitInput[]
+  /** Checks answers against schemas that an upstream was asked for in words. */
+  readonly schemas?: SchemaPort
   /** What answers under `/admin`, given the store. */
   readonly admin?: (store: SqliteStore) => AdminOptions
   /** What the gateway is given in place of the store. */
@@ -102,6 +105,7 @@ export async function startFixture(options: FixtureOptions): Promise<RunningGate
     sealer: createSealer(secret),
     priceBook: loadPriceBook(readFileSync(bundledPricesUrl, 'utf8')),
     fixedPrices: () => new Map(),
+    ...(options.schemas ? { schemas: options.schemas } : {}),
     ...(options.admin ? { admin: options.admin(store) } : {}),
     log: pino({ level: process.env['PORTOLAN_TEST_LOG'] ?? 'silent' }),
   })

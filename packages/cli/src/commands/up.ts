@@ -8,6 +8,7 @@ import { AggregatorRegistry } from 'prom-client'
 import { AlertDelivery, startGateway, type AdminOptions, type GatewayStore } from '@portolan/gateway'
 import { keyRefusal, type LedgerWriter } from '@portolan/store'
 import { resolveUpstream } from '@portolan/upstream'
+import { answerSchemas } from '../answer-schemas.ts'
 import { answerAdmin } from '../admin/answer.ts'
 import { adminTokenHash, firstAdminToken } from '../admin/token.ts'
 import type { PrimaryMessage, WorkerMessage } from '../cluster/messages.ts'
@@ -130,8 +131,10 @@ async function oneProcess(
     onLost: (signal, count) => countLost(signal, count),
   })
   const recording = liveRecording(loaded, data.path, log)
+  const schemas = answerSchemas()
   const gateway = await startGateway({
     recording: recording.port,
+    schemas: schemas.port,
     config,
     store,
     sealer: data.sealer,
@@ -154,6 +157,7 @@ async function oneProcess(
     drain: async () => {
       await gateway.drain()
       await recording.close()
+      await schemas.close()
       await telemetry?.close()
     },
     reload: () => {

@@ -30,6 +30,7 @@ import { RequestLimits } from '../limits/request-limits.ts'
 import type { ModelRoute, RouteTarget } from '../route.ts'
 import { clientSession } from '../session.ts'
 import { reportSettled, traceHeaders, traceOf } from '../telemetry-port.ts'
+import { AskedForm, withComment } from './asked-form.ts'
 import type { ClientHeaders, ClientSide } from './client-side.ts'
 import { errorAnswer } from './error-answer.ts'
 import { GeneratedText } from './generated-text.ts'
@@ -245,6 +246,8 @@ export class Exchange {
         ? prepareInProcess(inbound, target, context)
         : prepare(inbound, target, chooseAddress(inbound.protocol, upstream, traits), context)
       this.#facts.outbound = outbound
+      if (outbound.askedForm !== null && this.#parts.schemas !== null)
+        this.#observer.form = new AskedForm(outbound.askedForm.schema)
       const result = inProcess
         ? await this.#generate(inbound, target, outbound, gone.signal)
         : await this.#send(inbound, target, outbound, traits)
@@ -376,10 +379,29 @@ export class Exchange {
 
   async #deliver(result: Extract<AttemptResult, { kind: 'done' }>): Promise<void> {
     this.#stopKeepAlive()
-    const { head, final, outcome } = result
+    const { head, outcome } = result
+    let { final } = result
+    const unmet = await this.#unmet()
+    if (unmet !== null) {
+      if (head) head.headers[translationHeader] = unmet
+      else final = withComment(final, `${translationHeader}: ${unmet}`)
+    }
     await this.#settle(outcome, head?.status ?? 200, this.#observer.error?.code ?? null)
     if (head) this.#client.commit(head.status, head.headers)
     this.#client.end(final)
+  }
+
+  /** What the translation came to, where the answer does not fit what was asked for in words; null: nothing new. */
+  async #unmet(): Promise<string | null> {
+    const { outbound } = this.#facts
+    const { form, ended } = this.#observer
+    const { schemas } = this.#parts
+    if (form === null || schemas === null || !ended || !outbound?.askedForm || !(await form.isUnmet(schemas)))
+      return null
+    const unmet = `unmet=${outbound.askedForm.field}`
+    const translation = outbound.translation === null ? null : `${outbound.translation};${unmet}`
+    this.#facts.outbound = { ...outbound, translation }
+    return translation
   }
 
   async #fail(problem: Problem, failure: AttemptFailure | null = null): Promise<void> {
@@ -529,7 +551,7 @@ export class Exchange {
     const headers = this.#ownHeaders()
     headers['x-portolan-upstream'] = headerText(target.upstream.name)
     headers['x-portolan-model'] = headerText(target.model)
-    if (outbound.translation !== null) headers['x-portolan-translation'] = outbound.translation
+    if (outbound.translation !== null) headers[translationHeader] = outbound.translation
     if (this.#facts.upstreamRequestId !== null) headers['x-portolan-upstream-id'] = this.#facts.upstreamRequestId
     return headers
   }
@@ -578,6 +600,8 @@ function keepAliveText(protocol: Protocol, news: string): string {
   if (protocol !== 'messages') return `: ${news || 'keep-alive'}\n\n`
   return `${news && `: ${news}\n`}event: ping\ndata: {"type":"ping"}\n\n`
 }
+
+const translationHeader = 'x-portolan-translation'
 
 /** How often at most a caller hears how far its prompt is. */
 const progressEveryMs = 2000

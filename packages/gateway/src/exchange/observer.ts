@@ -5,6 +5,7 @@
  * later, or may have to be counted.
  */
 import { noUsage, type CanonicalEvent, type ErrorKind, type Usage } from '@portolan/wire'
+import type { AskedForm } from './asked-form.ts'
 import type { GeneratedText } from './generated-text.ts'
 import type { RecallCapture } from './recall.ts'
 import type { AnswerCapture } from './recording-port.ts'
@@ -24,6 +25,8 @@ export class Observer {
   generatedChars = 0
   /** Set where the model's own tokenizer can count what was generated. */
   generated: GeneratedText | null = null
+  /** Set where an upstream was asked for a form in words. */
+  form: AskedForm | null = null
   toolCalls = 0
   /** True once anything that a client could show has been seen. */
   meaningful = false
@@ -49,6 +52,7 @@ export class Observer {
   /** A new attempt begins: an earlier one said nothing that the caller saw, so nothing of it may count. */
   restart(): void {
     this.capture?.restart()
+    this.form = null
     this.generated?.clear()
     this.generatedChars = 0
     this.toolCalls = 0
@@ -66,6 +70,7 @@ export class Observer {
   observe(event: CanonicalEvent): void {
     this.#recall?.observe(event)
     this.capture?.observe(event)
+    this.form?.observe(event)
     switch (event.type) {
       case 'response-start':
         this.upstreamId = event.id || null

@@ -6,6 +6,7 @@
  */
 import {
   adapterOf,
+  callerField,
   findBillingBlock,
   spliceMembers,
   type AnswerContext,
@@ -16,6 +17,7 @@ import {
   type Protocol,
   type ProtocolAdapter,
   type Sealer,
+  type TranslationReport,
   type WriteContext,
 } from '@portolan/wire'
 import type { Address, AddressChoice, Upstream } from '@portolan/upstream'
@@ -35,6 +37,8 @@ export interface Outbound {
   readonly dropUsageChunk: boolean
   /** Value of the translation header; null: nothing lost or changed. */
   readonly translation: string | null
+  /** Asked for in words only, and the caller's field for it; null: nothing was, or it is held to. */
+  readonly askedForm: { readonly schema: unknown; readonly field: string } | null
   readonly answer: () => AnswerContext
   /** Prompt units of what goes out, for the prefix meter. */
   readonly units: () => readonly PromptUnit[]
@@ -89,6 +93,7 @@ export function prepareInProcess(inbound: Inbound, target: RouteTarget, context:
     body: inbound.bytes,
     dropUsageChunk: false,
     translation: null,
+    askedForm: null,
     answer: () => answer,
     units: () => inbound.units,
   }
@@ -120,6 +125,7 @@ function spliced(inbound: Inbound, target: RouteTarget, address: Address, contex
     body,
     dropUsageChunk: wantsUsage,
     translation,
+    askedForm: null,
     answer: () =>
       (answer ??= answerContext(
         inbound.canonical(context.sealer, 'silent').request,
@@ -152,9 +158,16 @@ function translated(inbound: Inbound, target: RouteTarget, address: Address, con
     body: Buffer.from(JSON.stringify(written.body)),
     dropUsageChunk: false,
     translation: report.header(),
+    askedForm: askedForm(request, report),
     answer: () => answer,
     units: () => promptUnits(address.protocol, written.body),
   }
+}
+
+function askedForm({ from, outputFormat }: CanonicalRequest, report: TranslationReport): Outbound['askedForm'] {
+  const field = callerField(from, 'outputFormat')
+  if (outputFormat.type !== 'json-schema' || !report.has('instructed', field)) return null
+  return { schema: outputFormat.schema, field }
 }
 
 export function answerContext(

@@ -33,7 +33,8 @@ each field is one of:
 
 - **carried**: the same meaning, perhaps under another name
 - **translated**: the meaning kept in another form; named under \`emulated\` where that could be noticed,
-  under \`instructed\` where a promise became a request in words that nothing checks
+  under \`instructed\` where a promise became a request in words; where the answer then does not fit, it comes as it is
+  and \`unmet\` names the field too: in the header of a whole answer, in a comment before the end of a stream, on the row
 - **dropped**: left out and named under \`dropped\`; *quietly* where the answer is the same without it
 - **refused**: the request is answered with status 400, because losing the field would change meaning or safety
 

@@ -35,7 +35,7 @@ export class TranslationReport {
     this.#add('emulated', field)
   }
 
-  /** `field` was a promise; the model is only asked for it in words, and nothing checks that it obeys. */
+  /** `field` was a promise; the model is only asked for it in words. Whether it obeys is seen at the end of its answer. */
   instructed(field: string): void {
     if (this.policy === 'strict')
       throw new WireError(
