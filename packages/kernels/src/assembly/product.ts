@@ -11,15 +11,17 @@
  */
 import { BYTE_UNITS, E2M1_SEVEN, E4M3_BITS, LOW_NIBBLES, ONES, ZEROS, dot4, lookup, madd } from './lanes'
 import {
+  BYTE_STRIDE,
+  FLOAT_STRIDE,
   tile1x16,
   tile2x16,
   tile6x8,
   tileBytes1x16,
   tileBytes2x16,
-  tileBytes6x8,
   tileSeven1x16,
   tileSeven2x16,
-  tileSeven6x8,
+  tilesBytes6x16,
+  tilesSeven6x16,
 } from './tiles'
 import { unpackBf16, unpackBytes, unpackE2m1, unpackE2m1Seven, unpackE4m3, unpackScales } from './unpack'
 
@@ -47,20 +49,20 @@ function finish(args: usize, panel: i32, totals: usize): void {
   }
 }
 
-function floats(words: usize, x: usize, stride: usize, tokens: i32, columns: i32, totals: usize, scales: usize): void {
+function floats(words: usize, x: usize, tokens: i32, columns: i32, totals: usize, scales: usize): void {
   let left = tokens
   for (; left >= 6; left -= 6) {
-    tile6x8(words, x, stride, columns, totals, scales)
-    tile6x8(words + 32, x, stride, columns, totals + 32, scales + 32)
-    x += 6 * stride
+    tile6x8(words, x, columns, totals, scales)
+    tile6x8(words + 32, x, columns, totals + 32, scales + 32)
+    x += 6 * FLOAT_STRIDE
     totals += 384
   }
   for (; left >= 2; left -= 2) {
-    tile2x16(words, x, stride, columns, totals, scales)
-    x += 2 * stride
+    tile2x16(words, x, columns, totals, scales)
+    x += 2 * FLOAT_STRIDE
     totals += 128
   }
-  if (left > 0) tile1x16(words, x, stride, columns, totals, scales)
+  if (left > 0) tile1x16(words, x, columns, totals, scales)
 }
 
 function finishOne(args: usize, panel: i32, scratch: usize, t0: v128, t1: v128, t2: v128, t3: v128): void {
@@ -117,15 +119,7 @@ export function productF32(args: usize, lo: i32, hi: i32, scratch: usize): void 
     memory.fill(totals, 0, (<usize>tokens) << 6)
     for (let column = 0; column < columns; column += 128) {
       const width = min(128, columns - column)
-      floats(
-        from,
-        x + <usize>(column >> 7) * blockBytes + ((<usize>(column & 127)) << 2),
-        512,
-        tokens,
-        width,
-        totals,
-        ONES,
-      )
+      floats(from, x + <usize>(column >> 7) * blockBytes + ((<usize>(column & 127)) << 2), tokens, width, totals, ONES)
       from += (<usize>width) << 6
     }
     finish(args, panel, totals)
@@ -179,7 +173,6 @@ export function productBf16(args: usize, lo: i32, hi: i32, scratch: usize): void
       floats(
         scratch + WORDS,
         x + <usize>(column >> 7) * blockBytes + ((<usize>(column & 127)) << 2),
-        512,
         tokens,
         width,
         totals,
@@ -248,7 +241,6 @@ export function productE4m3(args: usize, lo: i32, hi: i32, scratch: usize): void
       floats(
         scratch + WORDS,
         x + <usize>(column >> 7) * blockBytes + ((<usize>(column & 127)) << 2),
-        512,
         tokens,
         width,
         totals,
@@ -279,7 +271,6 @@ export function productE2m1(args: usize, lo: i32, hi: i32, scratch: usize): void
       floats(
         scratch + WORDS,
         x + <usize>(column >> 7) * blockBytes + ((<usize>(column & 127)) << 2),
-        512,
         tokens,
         32,
         totals,
@@ -312,7 +303,6 @@ export function productBytes(args: usize, lo: i32, hi: i32, scratch: usize): voi
       floats(
         scratch + WORDS,
         x + <usize>(column >> 7) * blockBytes + ((<usize>(column & 127)) << 2),
-        512,
         tokens,
         width,
         totals,
@@ -384,26 +374,22 @@ export function productBytesFast(args: usize, lo: i32, hi: i32, scratch: usize):
       const units = load<usize>(args, 24) + ((<usize>(column >> 7)) << 2)
       const codes = from + 128
       const quads = width >> 2
-      const stride: usize = 128
       let input = x + <usize>(column >> 7) * blockBytes
       let total = totals
-      let token = 0
-      for (; token + 6 <= tokens; token += 6) {
-        store<usize>(inputs, units + <usize>(token * blocks) * 4, 20)
-        tileBytes6x8(codes, input, stride, quads, total, from + 64, from, inputs)
-        tileBytes6x8(codes + 32, input, stride, quads, total + 32, from + 96, from + 32, inputs)
-        input += 6 * stride
-        total += 384
-      }
+      const sixes = tokens / 6
+      tilesBytes6x16(codes, input, sixes, quads, total, from, units, (<usize>blocks) << 2)
+      let token = 6 * sixes
+      input += <usize>token * BYTE_STRIDE
+      total += (<usize>token) << 6
       for (; token + 2 <= tokens; token += 2) {
         store<usize>(inputs, units + <usize>(token * blocks) * 4, 20)
-        tileBytes2x16(codes, input, stride, quads, total, from + 64, from, inputs)
-        input += 2 * stride
+        tileBytes2x16(codes, input, quads, total, from + 64, from, inputs)
+        input += 2 * BYTE_STRIDE
         total += 128
       }
       if (token < tokens) {
         store<usize>(inputs, units + <usize>(token * blocks) * 4, 20)
-        tileBytes1x16(codes, input, stride, quads, total, from + 64, from, inputs)
+        tileBytes1x16(codes, input, quads, total, from + 64, from, inputs)
       }
       from += 128 + ((<usize>width) << 4)
     }
@@ -474,7 +460,6 @@ export function productE2m1Fast(args: usize, lo: i32, hi: i32, scratch: usize): 
     const scales = scratch + SCALES
     const inputs = scratch + INPUTS
     const one = v128.load(ONES)
-    const stride: usize = 128
     store<u32>(inputs, (<u32>runs) << 2, 4)
     store<u32>(inputs, (<u32>blocks) << 2, 16)
     memory.fill(totals, 0, (<usize>tokens) << 6)
@@ -485,26 +470,22 @@ export function productE2m1Fast(args: usize, lo: i32, hi: i32, scratch: usize): 
       const starts = load<usize>(args, 28) + ((<usize>run) << 2)
       let input = x + <usize>(run >> 2) * blockBytes + <usize>((run & 3) << 5)
       let total = totals
-      let token = 0
-      for (; token + 6 <= tokens; token += 6) {
-        store<usize>(inputs, starts + <usize>(token * runs) * 4, 8)
-        store<usize>(inputs, units + <usize>(token * blocks) * 4, 20)
-        tileSeven6x8(words, input, stride, 8, total, scales, ZEROS, inputs)
-        tileSeven6x8(words + 32, input, stride, 8, total + 32, scales + 32, ZEROS, inputs)
-        input += 6 * stride
-        total += 384
-      }
+      const sixes = tokens / 6
+      tilesSeven6x16(words, input, sixes, 8, total, scales, starts, (<usize>runs) << 2, units, (<usize>blocks) << 2)
+      let token = 6 * sixes
+      input += <usize>token * BYTE_STRIDE
+      total += (<usize>token) << 6
       for (; token + 2 <= tokens; token += 2) {
         store<usize>(inputs, starts + <usize>(token * runs) * 4, 8)
         store<usize>(inputs, units + <usize>(token * blocks) * 4, 20)
-        tileSeven2x16(words, input, stride, 8, total, scales, ZEROS, inputs)
-        input += 2 * stride
+        tileSeven2x16(words, input, 8, total, scales, ZEROS, inputs)
+        input += 2 * BYTE_STRIDE
         total += 128
       }
       if (token < tokens) {
         store<usize>(inputs, starts + <usize>(token * runs) * 4, 8)
         store<usize>(inputs, units + <usize>(token * blocks) * 4, 20)
-        tileSeven1x16(words, input, stride, 8, total, scales, ZEROS, inputs)
+        tileSeven1x16(words, input, 8, total, scales, ZEROS, inputs)
       }
       from += 272
     }
