@@ -36,40 +36,58 @@ export async function record(
   return recording
 }
 
+const toNewSupplier = ['--from', 'old:gpt-5.5', '--to', 'new:deepseek-v4-pro', '--margin', '2pt']
+
+/** A draft (`plan.yaml`) whose data nobody may send anywhere new, until somebody decides. */
+export async function planFor(cli: CommandLine, recording: string): Promise<void> {
+  await cli.run('plan', 'new', '--recording', recording, ...toNewSupplier)
+}
+
+/** The same cases as whole sessions, in which a refund cannot be taken back and reading changes nothing; frozen. */
+export async function planForSessions(cli: CommandLine, recording: string): Promise<string> {
+  const file = 'sessions.yaml'
+  await cli.run('plan', 'new', file, '--recording', recording, ...toNewSupplier)
+  edit(cli, file, 'mode: step', 'mode: sessions')
+  edit(
+    cli,
+    file,
+    'tools: {}',
+    'tools: { refund: { class: irreversible }, look_up: { class: read }, read_file: { class: read }, run_tests: { class: read } }',
+  )
+  decideEgress(cli, file)
+  await cli.run('plan', 'freeze', file)
+  return file
+}
+
 /**
  * A plan for the engine in this process, on so many cases. Its model is untrained and its answers are cut short. Nobody
  * has to allow anything: the data stay where they are.
  */
 export async function planForEngine(cli: CommandLine, recording: string, cases: number): Promise<string> {
   const file = 'engine.yaml'
-  const arms = ['--from', 'old:gpt-5.5', '--to', 'engine:deepseek-v4-pro']
-  await cli.run('plan', 'new', file, '--recording', recording, ...arms, '--margin', '2pt', '--cases', String(cases))
-  const draft = readFileSync(cli.path(file), 'utf8')
-  const at = draft.indexOf('candidates:')
-  const short = draft.slice(0, at) + draft.slice(at).replace('settings: {}', 'settings: { maxOutputTokens: 32 }')
-  assert.notEqual(short, draft)
-  writeFileSync(cli.path(file), short)
+  const arms = ['--from', 'old:gpt-5.5', '--to', 'engine:deepseek-v4-pro', '--cases', String(cases)]
+  await cli.run('plan', 'new', file, '--recording', recording, ...arms)
+  edit(cli, file, /(candidates:[^]*?)settings: \{\}/, '$1settings: { maxOutputTokens: 32 }')
   await cli.run('plan', 'freeze', file)
   return file
 }
 
-/** A draft whose data nobody may send anywhere new, until somebody decides. */
-export async function planFor(cli: CommandLine, recording: string): Promise<void> {
-  const arms = ['--from', 'old:gpt-5.5', '--to', 'new:deepseek-v4-pro']
-  await cli.run('plan', 'new', '--recording', recording, ...arms, '--margin', '2pt')
-}
-
-export function decideEgress(cli: CommandLine): void {
-  const file = cli.path('plan.yaml')
-  const draft = readFileSync(file, 'utf8')
+export function decideEgress(cli: CommandLine, file = 'plan.yaml'): void {
   const today = new Date().toISOString().slice(0, 10)
-  const decided = draft.replace(
+  edit(
+    cli,
+    file,
     'egress: []',
     `egress:
   - { processor: new, decision: allowed, by: "Example Person, data protection", on: ${today}, purposes: [replay], level: redacted, data: "made-up conversations", until: null, note: null }`,
   )
-  assert.notEqual(decided, draft)
-  writeFileSync(file, decided)
+}
+
+function edit(cli: CommandLine, file: string, from: string | RegExp, to: string): void {
+  const before = readFileSync(cli.path(file), 'utf8')
+  const after = before.replace(from, to)
+  assert.notEqual(after, before, `${file} has ${String(from)}`)
+  writeFileSync(cli.path(file), after)
 }
 
 /** The recorder works behind the answers: waits until it has so many. */

@@ -10,7 +10,7 @@ import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { parseReport, type CandidateReport, type ReportData } from '@portolan/crossing'
 import type { Doors } from './command-line.ts'
-import { commandLineFor, decideEgress, planFor, planForEngine, record } from './journey.ts'
+import { commandLineFor, decideEgress, planFor, planForEngine, planForSessions, record } from './journey.ts'
 import { delayMs, startSupplier } from './suppliers.ts'
 import { firstTask, workloads, type AnswerMessage, type Workload } from './workloads.ts'
 
@@ -29,6 +29,7 @@ const cli = commandLineFor(
   candidate.url,
   workloads.map(({ name }) => name),
 )
+const arms = [incumbent, candidate].map(({ url }) => new URL(url).host)
 const keep = process.env['KEEP'] !== undefined
 
 try {
@@ -40,7 +41,6 @@ try {
   await cli.run('replay', 'run', '--pilot', '50')
   await cli.run('plan', 'pilot', '--results', 'plan.pilot.json')
   await cli.run('plan', 'freeze')
-  const arms = [incumbent, candidate].map(({ url }) => new URL(url).host)
   const replayed = await cli.guarded(arms, 'replay', 'run')
   console.log(`${replayed.error}\n\n${replayed.output}`)
   assert.equal(replayed.code, 0)
@@ -66,12 +66,36 @@ try {
   slowerAndCheaper(found)
   console.log(`Found ${report.cases.length} planted failures in ${workloads.length} kinds of work, and no other.`)
   console.log(`${found.verdict}. ${found.reason}`)
+  await asWholeSessions(recording)
   await ontoTheEngine(recording)
   if (keep) console.log(`The report: ${cli.path('plan.report.html')}`)
 } finally {
   await cli.close(keep)
   await incumbent.close()
   await candidate.close()
+}
+
+/**
+ * The new supplier drives whole sessions on recorded tools. What matters then is what it does to the world: the wrong
+ * refund is critical, the file that it did not read is not missed, and an answer on the way that lacks a member is passed
+ * over; it stops where its window is too small.
+ */
+async function asWholeSessions(recording: string): Promise<void> {
+  const file = await planForSessions(cli, recording)
+  const { code, output, reached, refused } = await cli.guarded(arms, 'replay', 'run', file)
+  console.log(`\n${output}`)
+  assert.deepEqual([code, [...reached].sort(), refused], [0, [...arms].sort(), []])
+  await cli.run('report', 'make', file)
+  const report = parseReport(readFileSync(cli.path('sessions.report.json'), 'utf8'))
+  const failed = (name: string): ReportData['cases'] =>
+    report.cases.filter(({ tags }) => tags.includes(`model:${name}`))
+  assert.deepEqual(
+    workloads.map(({ name }) => [name, failed(name).length]),
+    workloads.map(({ name }) => [name, ['support', 'reading'].includes(name) ? Math.ceil(tasks / 4) : 0]),
+  )
+  assert.ok(failed('support').every(({ critical, why }) => critical && /session-effects/.test(why.join())))
+  assert.ok(failed('reading').every(({ critical, why }) => !critical && /http-400/.test(why.join())))
+  console.log(`${report.candidates[0]!.verdict}. ${report.candidates[0]!.reason}`)
 }
 
 /** The same way onto the engine of this process: it answers everything, and being untrained it is not shown to be fit. */
