@@ -15,7 +15,6 @@ type InProcess = Pick<
   | 'baseUrlEndings'
   | 'passThrough'
   | 'modelsPath'
-  | 'modelsDialect'
   | 'modelNames'
   | 'errorQuirks'
   | 'defaultConcurrency'
@@ -49,7 +48,6 @@ export function inProcess(dialect: Omit<Dialect, 'protocol'>): InProcess {
     baseUrlEndings: [],
     passThrough: [],
     modelsPath: null,
-    modelsDialect: 'openai',
     modelNames: /^/,
     errorQuirks: { requestIdHeaders: [], envelopes: {}, capacityFinishReasons: [], billingStatuses: [] },
     // Whoever generates has a queue of its own and says when it is full.

@@ -44,6 +44,7 @@ export const demoDefinition: UpstreamDefinition = {
   ...inProcess(dialect),
   kind: 'demo',
   family: 'demo',
+  modelsDialect: 'openai',
   knownModels: [demoModel],
   promptCache: { kind: 'none' },
   stripBillingLine: false,

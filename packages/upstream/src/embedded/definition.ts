@@ -52,6 +52,7 @@ export const embeddedDefinition: UpstreamDefinition = {
   ...inProcess(dialect),
   kind: 'embedded',
   family: 'embedded',
+  modelsDialect: 'openai',
   knownModels: v4Names,
   promptCache: { kind: 'automatic', blockTokens: 128, minimumTokens: 128 },
   stripBillingLine: true,
