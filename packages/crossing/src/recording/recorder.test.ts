@@ -35,6 +35,25 @@ function allBytes(directory: string): Buffer {
   )
 }
 
+describe('figures of a session', () => {
+  it('are its exchanges without what lies encrypted, and stay readable when that was erased', () => {
+    const here = room()
+    const { id } = here.start('redacted')
+    const opening = { messages: [ask('One')] }
+    const going = { messages: [ask('One'), say('First'), ask('Two')] }
+    here.recorder.record([here.captured(id, opening, chatAnswer({ content: 'First' }))])
+    here.recorder.record([here.captured(id, going, chatAnswer({ content: 'Second' }))])
+    const [session] = [...here.recordings.sessions(id)]
+    const whole = here.recordings.exchanges(session!.id)
+    const wordless = whole.map((exchange) => ({ ...exchange, prompt: null, content: null, redactions: null }))
+    assert.equal(whole.length, 2)
+    assert.deepEqual(here.recordings.figures(session!.id), wordless)
+    here.recordings.erase({ sessionId: session!.id }, startMs)
+    assert.throws(() => here.recordings.exchanges(session!.id), { code: 'CROSSING_ERASED' })
+    assert.deepEqual(here.recordings.figures(session!.id), wordless)
+  })
+})
+
 describe('sessions without client ids (check 4)', () => {
   it('puts at least 99 % of the exchanges of 100 interleaved conversations into the right session', () => {
     const here = room()
