@@ -47,8 +47,8 @@ function spoken(arm: string, wordsOf: (at: number) => string): Attempt[] {
     return { ...attempt, turns: [{ ...turn, usage: unknownUsage }] }
   })
 }
-const qualityAt = (at: number): string => (at % 5 < 2 ? 'good' : at % 5 < 4 ? 'bad' : 'fair')
-const incumbent = spoken('old-model', () => 'fair')
+const qualityAt = (at: number): string => (at % 5 < 2 ? 'splendid' : at % 5 < 4 ? 'dreadful' : 'middling')
+const incumbent = spoken('old-model', () => 'middling')
 const candidate = spoken('new-model', qualityAt)
 const attempts = incumbent.flatMap((attempt, at) =>
   at % 2 === 0 ? [attempt, candidate[at]!] : [candidate[at]!, attempt],
@@ -59,7 +59,7 @@ const preferenceAt = (at: number): Preference => (at % 5 < 2 ? 'candidate' : at 
 const honest: AskJudge = ([, question]) => {
   const [, first = '', second = ''] =
     /first answer begins\n(.*)\n[^]*second answer begins\n(.*)\n/.exec(question!.content) ?? []
-  const rank = (said: string): number => ['bad', 'fair', 'good'].findIndex((word) => said.startsWith(word))
+  const rank = (said: string): number => ['dreadful', 'middling', 'splendid'].findIndex((word) => said.startsWith(word))
   const better = rank(first) === rank(second) ? 'tie' : rank(first) > rank(second) ? 'first' : 'second'
   return Promise.resolve({ text: `{"better":"${better}"}`, usage: noUsage })
 }
@@ -102,7 +102,7 @@ describe('the judge in a replay', () => {
       unpriced: 0,
     })
     first.close()
-    assert.ok(!/good|bad|preference/.test(readFileSync(path, 'latin1')))
+    assert.ok(!/splendid|dreadful|preference/.test(readFileSync(path, 'latin1')))
     const again = journalFor(plan, path)
     let asked = 0
     const ask: AskJudge = (messages) => (asked++, honest(messages))
@@ -195,7 +195,7 @@ describe('labels of people', () => {
     const filled = sheet.replace(
       /first: (\w+) \((\d+)\)\n(\s+)second: (\w+) \(\d+\)\n\s+better: null/g,
       (row, first: string, _at, _space, second: string) => {
-        const rank = (said: string): number => ['bad', 'fair', 'good'].indexOf(said)
+        const rank = (said: string): number => ['dreadful', 'middling', 'splendid'].indexOf(said)
         const better = rank(first) === rank(second) ? 'tie' : rank(first) > rank(second) ? 'first' : 'second'
         return row.replace('better: null', `better: ${better}`)
       },
@@ -203,7 +203,9 @@ describe('labels of people', () => {
     const labels = readLabelSheet(plan, filled, 's')
     assert.equal(labels.length, 60)
     for (const { caseId, preference } of labels) assert.equal(preference, preferenceAt(placeOf.get(caseId)!))
-    const firsts = [...filled.matchAll(/first: (fair|good|bad)/g)].filter(([, word]) => word === 'fair').length
+    const firsts = [...filled.matchAll(/first: (middling|splendid|dreadful)/g)].filter(
+      ([, word]) => word === 'middling',
+    ).length
     assert.ok(firsts > 15 && firsts < 50, `the incumbent stands first in ${firsts} of 60`)
   })
 

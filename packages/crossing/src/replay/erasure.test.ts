@@ -19,7 +19,7 @@ function recorded(): { readonly room: RecordingRoom; readonly dataset: Dataset }
   const room = new RecordingRoom()
   rooms.push(room)
   const { id } = room.start('full')
-  for (const user of ['ada', 'bob'])
+  for (const user of ['ada_lovelace', 'bob'])
     for (let turn = 0; turn < 3; turn++)
       room.recorder.record([
         room.captured(
@@ -87,10 +87,18 @@ describe('erasing a subject reaches the attempts of every replay', () => {
     await replay(room, dataset, journal)
     journal.close()
     copyFileSync(path, copy)
-    assert.ok(!/secret|ada|heard/.test(readFileSync(path, 'latin1')), 'nothing stands in the open')
-    assert.deepEqual(readable(path, room.recordings).toSorted(), ['ada', 'ada', 'ada', 'bob', 'bob', 'bob'])
+    // Words long enough that random bytes do not spell them.
+    assert.ok(!/secret|ada_lovelace|heard/.test(readFileSync(path, 'latin1')), 'nothing stands in the open')
+    assert.deepEqual(readable(path, room.recordings).toSorted(), [
+      'ada_lovelace',
+      'ada_lovelace',
+      'ada_lovelace',
+      'bob',
+      'bob',
+      'bob',
+    ])
 
-    room.recordings.erase({ keyId: 'key_a', endUser: 'ada' }, startMs)
+    room.recordings.erase({ keyId: 'key_a', endUser: 'ada_lovelace' }, startMs)
 
     // Read by somebody who has the recording key and the folder, as after a restart.
     const later = new RecordingLibrary({ directory: room.directory, vault: room.vault })
@@ -125,7 +133,7 @@ describe('erasing a subject reaches the attempts of every replay', () => {
         armOf(
           'new',
           armAsk((request) => {
-            if (asked++ === 2) erase.erase({ keyId: 'key_a', endUser: 'ada' }, startMs)
+            if (asked++ === 2) erase.erase({ keyId: 'key_a', endUser: 'ada_lovelace' }, startMs)
             return [text(JSON.stringify(request.items))]
           }),
         ),
@@ -158,7 +166,7 @@ describe('erasing a subject reaches the attempts of every replay', () => {
   it('and a resumed run does not ask for her again', async () => {
     const { room, dataset } = recorded()
     const path = join(room.directory, 'plan.attempts')
-    room.recordings.erase({ keyId: 'key_a', endUser: 'ada' }, startMs)
+    room.recordings.erase({ keyId: 'key_a', endUser: 'ada_lovelace' }, startMs)
     const journal = new AttemptJournal(path, 'plan-1', room.recordings.derivedKeys('attempts'))
     const asked: string[] = []
     const heard = (test: Case): ReturnType<ReplayInput['exchangeOf']> => {
