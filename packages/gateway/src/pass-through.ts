@@ -31,6 +31,7 @@ import { GatewayError } from './errors.ts'
 import type { ClientHeaders, ClientSide } from './exchange/client-side.ts'
 import { errorAnswer } from './exchange/error-answer.ts'
 import { problemOf, refusalHeaders, type ExchangeStart, type Problem } from './exchange/exchange.ts'
+import { GeneratedText } from './exchange/generated-text.ts'
 import { Inbound } from './exchange/inbound.ts'
 import type { Outbound } from './exchange/outbound.ts'
 import { answerInProcess, eventStream } from './exchange/in-process.ts'
@@ -151,6 +152,7 @@ class Completion {
     if (!keyAllowsModel(this.#start.key, inbound.model)) throw new GatewayError('GATEWAY_MODEL_NOT_ALLOWED')
     const route = this.#parts.routes.find(inbound.model)
     if (!route) throw new GatewayError('GATEWAY_UNKNOWN_MODEL')
+    if (route.tokenizer !== null) this.#observer.generated = new GeneratedText(route.tokenizer)
     const { key, requestId, startedAtMs } = this.#start
     this.#limits = RequestLimits.of(this.#parts, key, inbound.model, requestId, startedAtMs)
     if (this.#limits !== null) await this.#limits.hold(inbound, route)
@@ -316,22 +318,29 @@ class Completion {
   #read(data: string): void {
     this.#observer.meaningful = true
     this.#observer.firstTextMs ??= performance.now() - this.#start.startedAt
-    if (!data.includes('"usage"')) return
+    let answer: { id?: unknown; model?: unknown; choices?: unknown; usage?: unknown } | null
     try {
-      const { id, model, usage } = JSON.parse(data) as Record<string, unknown>
-      const read = adapterOf('chat').readUsage(usage)
-      if (!read) return
-      this.#usage = read
-      this.#observer.observe({
-        type: 'response-start',
-        id: typeof id === 'string' ? id : '',
-        model: typeof model === 'string' ? model : '',
-        createdSec: null,
-        usage: read,
-      })
+      answer = JSON.parse(data) as typeof answer
     } catch {
-      // Not JSON: forwarded all the same, and settled without usage.
+      // The end of the stream, or not JSON: forwarded all the same.
+      return
     }
+    const { id, model, choices, usage } = answer ?? {}
+    for (const choice of Array.isArray(choices) ? (choices as unknown[]) : []) {
+      const { index, text } = (choice ?? {}) as { index?: unknown; text?: unknown }
+      if (typeof text !== 'string') continue
+      this.#observer.observe({ type: 'text-delta', key: typeof index === 'number' ? index : 0, text })
+    }
+    const read = adapterOf('chat').readUsage(usage)
+    if (!read) return
+    this.#usage = read
+    this.#observer.observe({
+      type: 'response-start',
+      id: typeof id === 'string' ? id : '',
+      model: typeof model === 'string' ? model : '',
+      createdSec: null,
+      usage: read,
+    })
   }
 
   #headers(upstream: Upstream, headers: ResponseHeaders): ClientHeaders {
@@ -353,7 +362,9 @@ class Completion {
   ): Promise<void> {
     if (this.#settled) return
     this.#settled = true
-    if (this.#usage === null && !this.#inProcess) this.#observer.generatedChars = this.#client.bytesOut
+    // Nothing could be read of it: its length is all there is.
+    if (this.#usage === null && this.#observer.generatedChars === 0 && !this.#inProcess)
+      this.#observer.generatedChars = this.#client.bytesOut
     const row = ledgerRow(this.#parts, this.#start, this.#facts, this.#observer, {
       status,
       httpStatus,

@@ -176,6 +176,21 @@ describe('a stream that broke off', () => {
       )
   })
 
+  // A completion that broke off was estimated by the bytes of its stream, forty for each word of this one.
+  it('is counted by its text where it is a text completion', async () => {
+    const chunk = (text: string, index = 0): string =>
+      `data: ${JSON.stringify({ id: 'c', object: 'text_completion', model: 'm', choices: [{ index, text, finish_reason: null }] })}\n\n`
+    const chunks = Array.from({ length: 120 }, (_, at) => chunk(at % 2 === 0 ? 'wo' : 'rd ', 0) + chunk('tide ', 1))
+    upstream.setScript(() => ({ raw: { headers: { 'content-type': 'text/event-stream' }, chunks } }))
+    const body = (model: string) => ({ model, prompt, stream: true, n: 2, max_tokens: 500 })
+    const counted = (await rowOf(() => post(running, '/v1/completions', body('to-chat')))).usage
+    assert.deepEqual([counted.source, counted.outputTokens], ['estimated', 60 + 120])
+    assert.match(counted.estimatedBy ?? '', /^tokenizer/)
+    assert.ok(counted.inputTokens! >= promptWords && counted.inputTokens! < promptWords + 50, `${counted.inputTokens}`)
+    const byLength = (await rowOf(() => post(running, '/v1/completions', body('nameless')))).usage
+    assert.deepEqual([byLength.estimatedBy, byLength.outputTokens], ['length', Math.ceil((60 * 5 + 120 * 5) / 3.6)])
+  })
+
   it('and a whole answer without usage are counted alike', async () => {
     const content = 'word '.repeat(500)
     upstream.setScript(() => ({
