@@ -126,7 +126,7 @@ describe('the judge in a replay', () => {
         incumbentAnswer,
         task,
       ]),
-      [[dataset.cases[0]!.id, 'good (0)', 'fair (0)', '[user]\nquestion 0']],
+      [[dataset.cases[0]!.id, 'splendid (0)', 'middling (0)', '[user]\nquestion 0']],
     )
   })
 
