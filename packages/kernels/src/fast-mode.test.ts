@@ -91,6 +91,27 @@ describe('fast mode', () => {
     assert.ok(divergence(quantiseInt8(values, rows, columns)) < official)
   })
 
+  it('rounds inputs to the nearest step, halves to the even one, up to both ends', () => {
+    const { arena } = kernels
+    const mark = arena.mark()
+    // The largest is 63, so steps are ones; with a unit matrix the outputs are the rounded inputs.
+    const given = [
+      63, -63, 0.5, 1.5, 2.5, -0.5, -1.5, 62.5, 61.5, -62.5, 0.49999997, 1e-30, -0.0, 30.499998, 30.500002, 7,
+    ]
+    const x = arena.floats(32).fill(0)
+    x.set(given)
+    const prepared = kernels.inputs(32, 1)
+    prepared.load(x, 1)
+    const codes = new Int8Array(32 * 32)
+    for (let row = 0; row < 32; row++) codes[row * 33] = 1
+    const unit: StoredMatrix = { format: 'int8', rows: 32, columns: 32, codes, scales: new Float32Array(32).fill(1) }
+    const out = arena.floats(32)
+    kernels.multiply(kernels.place(unit), prepared, out, 'fast')
+    const rounded = [63, -63, 0, 2, 2, 0, -2, 62, 62, -62, 0, 0, 0, 30, 31, 7]
+    assert.deepEqual([...out], [...rounded, ...Array.from({ length: 16 }, () => 0)])
+    arena.release(mark)
+  })
+
   it('F32, BF16 and FP8 weights have no fast form: the exact product answers', () => {
     assert.ok(divergence({ format: 'f32', rows, columns, values }) < 1e-6)
   })

@@ -29,6 +29,7 @@ export function writeTables(memory: SharedArrayBuffer): void {
   new Uint8Array(memory, tablesAt + 32, 16).fill(15)
   new Uint32Array(memory, tablesAt + 48, 4).fill(0xff00_0000)
   new Uint16Array(memory, tablesAt + 64, 8).fill(0x87f0)
+  new Float32Array(memory, tablesAt + 80, 4).fill(1.5 * 2 ** 23)
   new Uint8Array(memory, tablesAt + 128, 64).fill(0)
   new Float32Array(memory, tablesAt + 192, 16).fill(1)
   new Float32Array(memory, tablesAt + 256, 16).fill(2 ** -24)

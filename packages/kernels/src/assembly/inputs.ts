@@ -5,7 +5,7 @@
  *   20 starting sums [tokens, runs of 32] | 24 factor (f32) | 28 form: 0 seven bits, 1 eight bits | 32 tokens
  * `to` is [blocks of 128][tokens][128]. One task is a range of tokens. Padding is zero.
  */
-import { maxLanes } from './lanes'
+import { ROUNDER } from './lanes'
 
 export function padFloats(args: usize, lo: i32, hi: i32, _scratch: usize): void {
   const columns = load<i32>(args, 4)
@@ -29,13 +29,22 @@ export function padFloats(args: usize, lo: i32, hi: i32, _scratch: usize): void 
   }
 }
 
-/** Sixteen floats times `factors`, to the nearest integers, as bytes. */
-function quantiseSixteen(from: usize, factors: v128): v128 {
-  const a = i32x4.trunc_sat_f32x4_s(f32x4.nearest(f32x4.mul(factors, v128.load(from))))
-  const b = i32x4.trunc_sat_f32x4_s(f32x4.nearest(f32x4.mul(factors, v128.load(from, 16))))
-  const c = i32x4.trunc_sat_f32x4_s(f32x4.nearest(f32x4.mul(factors, v128.load(from, 32))))
-  const d = i32x4.trunc_sat_f32x4_s(f32x4.nearest(f32x4.mul(factors, v128.load(from, 48))))
-  return i8x16.narrow_i16x8_s(i16x8.narrow_i32x4_s(a, b), i16x8.narrow_i32x4_s(c, d))
+/** Four floats times `factors`, to the nearest integers: 1.5 * 2^23 leaves them no other bits, and is then taken off. */
+function roundFour(from: usize, factors: v128, rounder: v128): v128 {
+  return i32x4.sub(f32x4.add(f32x4.mul(factors, v128.load(from)), rounder), rounder)
+}
+
+/** Sixteen floats times `factors`, below 2^22, to the nearest integers, as bytes. */
+function quantiseSixteen(from: usize, factors: v128, rounder: v128): v128 {
+  const one = i16x8.narrow_i32x4_s(roundFour(from, factors, rounder), roundFour(from + 16, factors, rounder))
+  const two = i16x8.narrow_i32x4_s(roundFour(from + 32, factors, rounder), roundFour(from + 48, factors, rounder))
+  return i8x16.narrow_i16x8_s(one, two)
+}
+
+/** The largest of the four lanes. */
+function maxBits(v: v128): u32 {
+  const pairs = i32x4.max_u(v, v128.shuffle<i32>(v, v, 2, 3, 0, 1))
+  return max<u32>(i32x4.extract_lane(pairs, 0), i32x4.extract_lane(pairs, 1))
 }
 
 /**
@@ -52,6 +61,7 @@ export function quantiseInputs(args: usize, lo: i32, hi: i32, _scratch: usize): 
   const eight = load<i32>(args, 28) == 1
   const tokens = load<i32>(args, 32)
   const limit: f32 = eight ? 127 : 63
+  const rounder = v128.load(ROUNDER)
   for (let token = lo; token < hi; token++) {
     const from = load<usize>(args) + <usize>token * <usize>columns * 4
     const scales = load<usize>(args, 16) + <usize>token * <usize>blocks * 4
@@ -65,10 +75,11 @@ export function quantiseInputs(args: usize, lo: i32, hi: i32, _scratch: usize): 
       let largest: f32 = 0
       let finite = true
       let column = start
-      let most = f32x4.splat(0)
+      // Without their signs the bits of floats are in the order of the floats, NaN above all.
+      let most = i32x4.splat(0)
       for (; column + 4 <= filled; column += 4)
-        most = f32x4.max(most, f32x4.abs(v128.load(from + ((<usize>column) << 2))))
-      largest = maxLanes(most)
+        most = i32x4.max_u(most, i32x4.shl(v128.load(from + ((<usize>column) << 2)), 1))
+      largest = reinterpret<f32>(maxBits(most) >> 1)
       // Written so that a NaN stays.
       for (; column < filled; column++) largest = max<f32>(largest, abs<f32>(load<f32>(from + ((<usize>column) << 2))))
       if (!(largest < Infinity)) finite = false
@@ -81,8 +92,8 @@ export function quantiseInputs(args: usize, lo: i32, hi: i32, _scratch: usize): 
         let sum = 0
         if (usable && run + 32 <= columns) {
           const factors = f32x4.splat(factor)
-          const one = quantiseSixteen(from + ((<usize>run) << 2), factors)
-          const two = quantiseSixteen(from + ((<usize>run) << 2) + 64, factors)
+          const one = quantiseSixteen(from + ((<usize>run) << 2), factors, rounder)
+          const two = quantiseSixteen(from + ((<usize>run) << 2) + 64, factors, rounder)
           const at = to + <usize>run
           if (eight) {
             v128.store(at, v128.shuffle<i8>(one, one, 0, 2, 4, 6, 1, 3, 5, 7, 8, 10, 12, 14, 9, 11, 13, 15))

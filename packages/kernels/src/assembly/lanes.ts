@@ -21,6 +21,8 @@ export const LOW_NIBBLES: usize = TABLES + 32
 export const TOP_BYTES: usize = TABLES + 48
 /** 0x87F0 in every 16-bit lane. */
 export const E4M3_BITS: usize = TABLES + 64
+/** 1.5 * 2^23 in every lane of f32. */
+export const ROUNDER: usize = TABLES + 80
 /** 16 zeros of four bytes. */
 export const ZEROS: usize = TABLES + 128
 /** 16 ones of f32. */
