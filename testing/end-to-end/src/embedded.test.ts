@@ -176,6 +176,8 @@ describe('the embedded model at every door', () => {
     for (const [change, pattern] of [
       [{ n: 129 }, /valid range of n is \[1, 128\]/],
       [{ max_tokens: 400_000 }, /valid range of max_tokens is \[1, 393216\]/],
+      [{ max_tokens: 0 }, /valid range of max_tokens is \[1, 393216\]/],
+      [{ top_p: 1.5 }, /valid range of top_p is \(0, 1\]/],
       [{ logprobs: true, top_logprobs: 21 }, /valid range of top_logprobs is \[0, 20\]/],
     ] as const) {
       const answer = await post(running, '/v1/chat/completions', { model, messages, ...change })
@@ -282,7 +284,7 @@ describe('the embedded model at every door', () => {
       [{ prompt: [[1], 'x', { a: 1 }] }, /`prompt\[2\]` must be an array/],
       [{ prompt: [999_999] }, /outside of the vocabulary/],
       [{ prompt: 'x'.repeat(1_100_000) }, /maximum context length is \d+ tokens/],
-      [{ temperature: 3 }, /between 0 and 2/],
+      [{ temperature: 3 }, /valid range of temperature is \[0, 2\]/],
     ] as const) {
       const answer = await post(running, '/v1/completions', { model, prompt: 'x', stream: true, ...change })
       assert.equal(answer.status, 400, answer.text)

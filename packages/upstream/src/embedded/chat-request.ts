@@ -23,6 +23,7 @@ import { untrainedTokens, withoutLabel } from './untrained.ts'
 
 const maximumOutputTokens = 393_216
 export const maximumTopLogprobs = 20
+const maximumStops = 16
 
 const effortWords: Readonly<Record<Effort, 'low' | 'high' | 'max'>> = {
   minimal: 'low',
@@ -93,23 +94,27 @@ function refuse(message: string, field: string): never {
 }
 
 /** @throws {WireError} in DeepSeek's words. */
-export function checkRange(name: string, value: number | null, least: number, most: number, said = least): void {
+export function checkRange(name: string, value: number | null, least: number, most: number, from = `[${least}`): void {
   if (value === null || (value >= least && value <= most)) return
-  throw new WireError(
-    'WIRE_BAD_FIELD',
-    `Invalid ${name} value, the valid range of ${name} is [${said}, ${most}].`,
-    name,
-  )
+  throw new WireError('WIRE_BAD_FIELD', `Invalid ${name} value, the valid range of ${name} is ${from}, ${most}].`, name)
 }
 
 function refuseUnsupported(request: CanonicalRequest): void {
   checkRange('top_logprobs', request.topLogprobs, 0, maximumTopLogprobs)
   checkRange('n', request.choices, 1, maximumChoices)
+  if (request.from === 'chat') checkStops(request.stop)
 }
 
-function budgetOf({ maxOutputTokens: asked }: CanonicalRequest, info: EngineInfo): number | null {
-  // Nought takes the prompt into the cache; DeepSeek's words know nothing of it.
-  checkRange('max_tokens', asked, 0, maximumOutputTokens, 1)
+/** @throws {WireError} */
+export function checkStops(stop: readonly string[]): void {
+  if (stop.length <= maximumStops) return
+  const message = `Invalid stop value, at most ${maximumStops} strings are taken; ${stop.length} are given.`
+  throw new WireError('WIRE_BAD_FIELD', message, 'stop')
+}
+
+function budgetOf({ maxOutputTokens: asked, from }: CanonicalRequest, info: EngineInfo): number | null {
+  // Nought is of Messages, where it takes the prompt into the cache; DeepSeek's words know nothing of it.
+  checkRange('max_tokens', asked, from === 'messages' ? 0 : 1, maximumOutputTokens, '[1')
   return info.trained ? asked : Math.min(asked ?? untrainedTokens, untrainedTokens)
 }
 
@@ -125,8 +130,8 @@ function effortOf({ thinking }: CanonicalRequest, info: EngineInfo): string | nu
 
 export function samplingOf(sampling: CanonicalRequest['sampling']): GenerationRequest['sampling'] {
   const { temperature, topP, topK, frequencyPenalty, presencePenalty, seed, logitBias } = sampling
-  if (temperature !== null && !(temperature >= 0 && temperature <= 2))
-    throw new WireError('WIRE_BAD_FIELD', `temperature is ${temperature}; it must lie between 0 and 2.`, 'temperature')
+  checkRange('temperature', temperature, 0, 2)
+  checkRange('top_p', topP, Number.MIN_VALUE, 1, '(0')
   return {
     ...(temperature === null ? {} : { temperature }),
     ...(topP === null ? {} : { topP }),
@@ -298,7 +303,7 @@ function assistantMessage(turn: OpenTurn, tenant: string, sampled: SampledCalls)
     content,
     reasoning: reasoning === '' ? null : reasoning,
     ...(calls.length === 0 ? {} : { toolCalls: calls, rawCalls: sampled.recall(tenant, calls) }),
-    prefix: isPrefix && calls.length === 0 ? 'answer' : null,
+    prefix: !isPrefix || calls.length > 0 ? null : content === '' && reasoning !== '' ? 'thought' : 'answer',
   }
 }
 

@@ -80,6 +80,20 @@ describe('a request to the embedded engine', () => {
     assert.deepEqual(promptOf({ mode: 'allowed', names: ['tides'], require: false, raw: [] }), free)
   })
 
+  it('goes on with a text, or with a thought where only a thought was begun', () => {
+    const thought = { kind: 'reasoning', text: 'First', summary: [], token: null } as const
+    const text = (said: string) =>
+      ({ kind: 'assistant-text', parts: [{ type: 'text', text: said }], prefill: true }) as const
+    const prefix = (...items: CanonicalRequest['items']) => {
+      const last = translate({ items: [...plain.items, ...items] }).generation.prompt.messages.at(-1)
+      return last?.role === 'assistant' ? last.prefix : null
+    }
+    assert.deepEqual(
+      [prefix(text('It')), prefix(thought, text('')), prefix(thought, text('It'))],
+      ['answer', 'thought', 'answer'],
+    )
+  })
+
   it('says effort in words that the checkpoint knows', () => {
     const effort = (word: 'low' | 'medium' | 'xhigh') =>
       translate({ thinking: { mode: 'on', effort: word, budgetTokens: null, display: null } }).generation.prompt.effort
@@ -161,8 +175,11 @@ describe('a request to the embedded engine', () => {
     for (const [change, pattern] of [
       [{ topLogprobs: 21 }, /valid range of top_logprobs is \[0, 20\]/],
       [{ choices: 129 }, /valid range of n is/],
+      [{ maxOutputTokens: 0 }, /valid range of max_tokens is \[1, 393216\]/],
+      [{ sampling: { ...plain.sampling, topP: 0 } }, /valid range of top_p is \(0, 1\]/],
+      [{ stop: Array.from({ length: 17 }, (_, at) => `s${at}`) }, /at most 16 strings/],
       [{ maxOutputTokens: 393_217 }, /valid range of max_tokens is \[1, 393216\]/],
-      [{ sampling: { ...plain.sampling, temperature: 2.5 } }, /between 0 and 2/],
+      [{ sampling: { ...plain.sampling, temperature: 2.5 } }, /valid range of temperature is \[0, 2\]/],
       [{ toolChoice: { mode: 'required' } }, /none is given/],
       [{ tools: [weather], toolChoice: { mode: 'named', name: 'other' } }, /"other" is not given/],
     ] satisfies [Partial<CanonicalRequest>, RegExp][])

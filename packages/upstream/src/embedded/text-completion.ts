@@ -8,7 +8,7 @@ import type { EngineInfo, GenerationRequest } from '@portolan/engine'
 import type { CanonicalEvent, StopReason, TextCompletionRequest } from '@portolan/wire'
 import type { Complete, GenerateContext, InProcessSettings } from '../capabilities.ts'
 import { Answer, usageOf } from './answer.ts'
-import { checkRange, maximumTopLogprobs, samplingOf, tenantOf } from './chat-request.ts'
+import { checkRange, checkStops, maximumTopLogprobs, samplingOf, tenantOf } from './chat-request.ts'
 import { placeOf } from './engine-places.ts'
 import { failedEvent, failureOf, ownerOf, readyEngine } from './generate.ts'
 import { generateSamples, maximumChoices, Totals } from './samples.ts'
@@ -108,6 +108,7 @@ export function toTextGenerations(
   checkRange('n', choices, 1, maximumChoices)
   checkRange('n times prompts', prompts.length * choices, 1, maximumChoices)
   checkRange('max_tokens', request.maxOutputTokens, 1, maximumOutputTokens)
+  checkStops(stop)
   const wanted = request.maxOutputTokens ?? maximumOutputTokens
   const tenant = tenantOf(owner, request.endUser)
   const sampling = samplingOf(request.sampling)

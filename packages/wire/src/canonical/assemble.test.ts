@@ -43,6 +43,14 @@ describe('assemble and disassemble', () => {
     assert.deepEqual(assembler.response(), answer)
   })
 
+  it('keep the log-probabilities of an answer, which a Responses caller had lost in a whole one', () => {
+    const token = { token: 'a', logprob: -1, bytes: [97], top_logprobs: [] }
+    const logprobs = { content: [token], reasoning_content: [token, token] }
+    const assembler = new ResponseAssembler()
+    for (const event of disassemble({ ...answer, logprobs })) assembler.push(event)
+    assert.deepEqual(assembler.response(), { ...answer, logprobs })
+  })
+
   it('give no answer before the terminal event', () => {
     const assembler = new ResponseAssembler()
     for (const event of disassemble(answer)) if (event.type !== 'response-end') assembler.push(event)

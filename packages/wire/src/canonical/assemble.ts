@@ -180,8 +180,9 @@ export class ResponseAssembler {
   }
 }
 
-/** The events that a stream of this answer would have had: one delta per block. */
+/** The events that a stream of this answer would have had: one delta per block, of the first choice. */
 export function* disassemble(response: CanonicalResponse): Generator<CanonicalEvent> {
+  const logprobs = new Logprobs(response.logprobs)
   yield {
     type: 'response-start',
     id: response.id,
@@ -194,7 +195,7 @@ export function* disassemble(response: CanonicalResponse): Generator<CanonicalEv
       case 'assistant-text': {
         yield { type: 'text-start', key, refusal: item.refusal ?? false }
         const text = item.parts.map((part) => part.text).join('')
-        if (text !== '') yield { type: 'text-delta', key, text }
+        if (text !== '') yield { type: 'text-delta', key, text, ...logprobs.take(item.refusal ? 'refusal' : 'content') }
         const citations = item.parts.flatMap((part) => part.citations ?? [])
         yield citations.length > 0 ? { type: 'text-end', key, citations } : { type: 'text-end', key }
         break
@@ -202,7 +203,14 @@ export function* disassemble(response: CanonicalResponse): Generator<CanonicalEv
       case 'reasoning':
         yield { type: 'reasoning-start', key, redacted: item.redacted ?? false, id: item.id }
         for (const text of item.summary) if (text !== '') yield { type: 'reasoning-delta', key, text, summary: true }
-        if (item.text) yield { type: 'reasoning-delta', key, text: item.text, summary: false }
+        if (item.text)
+          yield {
+            type: 'reasoning-delta',
+            key,
+            text: item.text,
+            summary: false,
+            ...logprobs.take('reasoning_content'),
+          }
         yield { type: 'reasoning-end', key, token: item.token }
         break
       case 'tool-call':
@@ -227,5 +235,20 @@ export function* disassemble(response: CanonicalResponse): Generator<CanonicalEv
     stopSequence: response.stopSequence,
     refusalExplanation: response.refusalExplanation,
     usage: response.usage,
+  }
+}
+
+/** Lists of tokens by what they are tokens of. Which block each belongs to is not said: the first has them all. */
+class Logprobs {
+  readonly #lists: Map<string, unknown>
+
+  constructor(logprobs: unknown) {
+    this.#lists = new Map(typeof logprobs === 'object' && logprobs !== null ? Object.entries(logprobs) : [])
+  }
+
+  take(field: string): { readonly logprobs?: unknown } {
+    const list = this.#lists.get(field)
+    this.#lists.delete(field)
+    return Array.isArray(list) && list.length > 0 ? { logprobs: { [field]: list as unknown } } : {}
   }
 }
