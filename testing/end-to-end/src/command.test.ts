@@ -289,10 +289,14 @@ describe('every command', () => {
     const doctor = portolan('doctor', '--config', config, '--data', data)
     assert.equal(doctor.code, 0, doctor.out + doctor.err)
     const lost = join(work, 'lost.yaml')
-    writeFileSync(lost, 'upstreams:\n  own: { kind: embedded, checkpoint: nowhere }\n')
+    writeFileSync(
+      lost,
+      'upstreams:\n  own: { kind: embedded, checkpoint: nowhere }\nmodels:\n  m: { route: [own], tokenizer: none.json }\n',
+    )
     const sick = portolan('doctor', '--config', lost, '--data', data)
     assert.equal(sick.code, 1, sick.out + sick.err)
     assert.match(sick.out, /BAD {2}engine own +\S*nowhere has no config\.json/)
+    assert.match(sick.out, /BAD {2}tokenizer m +\S*none\.json cannot be used .* by their length/)
     const { secret, id } = JSON.parse(
       portolan('keys', 'create', 'ci', '--models', 'deepseek-*', '--days', '3', '--json', '--data', data).out,
     ) as { secret: string; id: string }

@@ -10,6 +10,7 @@ import { json } from '../output.ts'
 import { layersOf, readPriceBook } from '../price-files.ts'
 import { engineDetail } from './engine-check.ts'
 import { withData, type CommonOptions } from './open.ts'
+import { tokenizerDetail } from './tokenizer-check.ts'
 import { checkAll } from './upstreams.ts'
 
 interface Finding {
@@ -55,12 +56,14 @@ export async function doctor(options: CommonOptions): Promise<void> {
     }),
   )
   try {
-    const { upstreams } = toGatewayConfig(loadConfig(options.config ?? null), { data: options.data })
+    const { upstreams, models } = toGatewayConfig(loadConfig(options.config ?? null), { data: options.data })
     const resolved = upstreams.map((upstream) => resolveUpstream(upstream))
     for (const [i, { ok, detail }] of (await checkAll(resolved)).entries())
       findings.push({ what: `upstream ${resolved[i]!.name}`, ok, detail })
     for (const upstream of upstreams)
       if (upstream.kind === 'embedded') await check(`engine ${upstream.name}`, () => engineDetail(upstream))
+    for (const { name, tokenizer } of models)
+      if (tokenizer !== null) await check(`tokenizer ${name}`, () => tokenizerDetail(tokenizer))
   } catch (error) {
     findings.push({ what: 'upstreams', ok: false, detail: (error as Error).message })
   }
