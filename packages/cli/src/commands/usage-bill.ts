@@ -16,6 +16,15 @@ export type BillCount = (typeof countNames)[number]
 const shapeSchema = z.strictObject({
   /** Where the layout is known from. */
   source: z.string(),
+  /** Which of its names are known, and by what: the vendor's documentation, or only those who read such exports. */
+  confirmed: z
+    .strictObject({
+      documented: z.array(z.string()).default([]),
+      reported: z.array(z.string()).default([]),
+      unconfirmed: z.array(z.string()).default([]),
+      by: z.string(),
+    })
+    .optional(),
   format: z.enum(['csv', 'json']),
   /** JSON: the arrays to walk into, outermost first; what stands beside an array belongs to each of its members. */
   rows: z.array(z.string()).default([]),
@@ -74,6 +83,38 @@ export function readBillShape(nameOrPath: string): BillShape {
     'CLI_BAD_ARGUMENT',
     `The mapping file ${nameOrPath}: ${issue?.path.join('.') || 'the file'}: ${issue?.message}.`,
   )
+}
+
+/**
+ * A shape with other names in some places: `day=Date,hit=Cached|Cached again,amount=Cost,currency=EUR`.
+ *
+ * @throws CliError CLI_BAD_ARGUMENT naming the pair.
+ */
+export function mapBillShape(shape: BillShape, pairs: string | undefined): BillShape {
+  const mapped: { -readonly [Name in keyof BillShape]: BillShape[Name] } = { ...shape, counts: { ...shape.counts } }
+  const refuse = (what: string): never => {
+    throw new CliError('CLI_BAD_ARGUMENT', `--map: ${what}`)
+  }
+  for (const pair of pairs?.split(',') ?? []) {
+    const at = pair.indexOf('=')
+    const [name, column] = [pair.slice(0, at).trim(), pair.slice(at + 1).trim()]
+    if (at < 1 || column === '') refuse(`"${pair}" is not a pair such as day=Date.`)
+    const count = countNames.find((known) => known === name)
+    if (name === 'day' || name === 'model' || name === 'key') mapped[name] = column
+    else if (count !== undefined) mapped.counts[count] = column.split('|')
+    else if (name === 'amount') mapped.amount = { unit: 'units', ...mapped.amount, field: column }
+    else if (name === 'currency') {
+      // Three capital letters are the currency itself, anything else the column that names it.
+      const given = /^[A-Z]{3}$/.test(column) ? { currency: column } : { currencyField: column }
+      mapped.amount = { field: '', unit: 'units', ...mapped.amount, ...given }
+    } else refuse(`"${name}" is not one of day, model, key, amount, currency, ${countNames.join(', ')}.`)
+  }
+  // Counts in columns of their own take the place of one line a count.
+  if (pairs !== undefined && countNames.some((name) => mapped.counts[name] !== undefined)) delete mapped.long
+  for (const name of ['day', 'model'] as const)
+    if (mapped[name] === '') refuse(`which column is the ${name}? Add ${name}=COLUMN.`)
+  if (mapped.amount?.field === '') refuse('currency goes with amount=COLUMN.')
+  return mapped
 }
 
 /** @throws CliError CLI_BAD_ARGUMENT naming the line or member that is not as the shape says. */

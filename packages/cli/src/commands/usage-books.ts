@@ -53,7 +53,12 @@ export function usageBookCommands(usage: Command, add: Describe): void {
     "Compare with a vendor's bill by day, model and key; --apply corrects estimated requests.",
     'portolan usage reconcile amount-2026-10.csv --shape deepseek --upstream deepseek',
   )
-    .option('--shape <name>', 'deepseek, openai, anthropic, or a mapping file', 'deepseek')
+    .option(
+      '--shape <name>',
+      'deepseek, deepseek-cost, openai, anthropic, anthropic-cost, csv, or a mapping file',
+      'deepseek',
+    )
+    .option('--map <pairs>', 'your column names, e.g. day=Date,model=Model,input=Tokens in,amount=Cost,currency=EUR')
     .option('--upstream <name>', 'whose bill it is, where its lines do not say')
     .option('--key <pairs>', "comma-separated: a key of the vendor's = our upstream, e.g. prod=deepseek")
     .option('--apply', 'write corrections for estimated requests')

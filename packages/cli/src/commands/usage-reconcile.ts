@@ -13,12 +13,13 @@ import { CliError } from '../errors.ts'
 import { json, money, table } from '../output.ts'
 import { readPriceBook, readTextFile } from '../price-files.ts'
 import { withData, type CommonOptions } from './open.ts'
-import { readBill, readBillShape, type BillCell } from './usage-bill.ts'
+import { mapBillShape, readBill, readBillShape, type BillCell, type BillShape } from './usage-bill.ts'
 
 const dayMs = 86_400_000
 
 export interface ReconcileOptions extends CommonOptions {
   readonly shape: string
+  readonly map?: string
   readonly upstream?: string
   readonly key?: string
   readonly apply?: boolean
@@ -52,7 +53,8 @@ export function reconcile(path: string, options: ReconcileOptions): Promise<void
     throw new CliError('CLI_BAD_ARGUMENT', '--apply needs --actor: a correction says who answers for it.')
   return withData(options, ({ store }, loaded) => {
     const text = readTextFile(path)
-    const bill = readBill(text, readBillShape(options.shape))
+    const shape = mapBillShape(readBillShape(options.shape), options.map)
+    const bill = readBill(text, shape)
     if (bill.length === 0) throw new CliError('CLI_BAD_ARGUMENT', `The bill ${path} has no lines.`)
     const book = readPriceBook(loaded)
     const plan = reconciliation(store, byUpstream(bill, store, options), book, {
@@ -62,9 +64,27 @@ export function reconcile(path: string, options: ReconcileOptions): Promise<void
     })
     const applied = options.apply ? store.ledger.correct(plan.corrections) : null
     if (options.json)
-      console.log(json({ cells: plan.cells, correctable: plan.corrections.length, corrected: applied?.inserted ?? 0 }))
-    else printReconciliation(plan.cells, plan.corrections.length, applied?.inserted ?? null)
+      console.log(
+        json({
+          layout: { source: shape.source, confirmed: shape.confirmed ?? null },
+          cells: plan.cells,
+          correctable: plan.corrections.length,
+          corrected: applied?.inserted ?? 0,
+        }),
+      )
+    else {
+      printReconciliation(plan.cells, plan.corrections.length, applied?.inserted ?? null)
+      const caution = layoutCaution(shape)
+      if (caution !== null) console.log(caution)
+    }
   })
+}
+
+/** What a reader should know of the names that the bill was read by. */
+function layoutCaution({ confirmed }: BillShape): string | null {
+  if (confirmed === undefined || confirmed.documented.length > 0) return null
+  const guessed = confirmed.unconfirmed.length === 0 ? '' : `; nobody confirms ${confirmed.unconfirmed.join(', ')}`
+  return `The vendor documents no layout of this export: its names are known from ${confirmed.by}${guessed}. --map says otherwise where yours differs.`
 }
 
 /** The bill's lines by our names. */
@@ -229,7 +249,8 @@ function spread(
   const left = {
     input: billed.input - known.input,
     hit: (billed.hit ?? 0) - known.hit,
-    written: (line.counts.written ?? 0) - writtenKnown,
+    // Some exports say nothing of what was written to a cache; then nothing is left of it to spread.
+    written: line.counts.written === undefined ? 0 : line.counts.written - writtenKnown,
     output: billed.output - known.output,
     nanos: billed.nanos === null ? null : billed.nanos - known.nanos,
   }

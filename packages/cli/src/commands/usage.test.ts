@@ -290,6 +290,7 @@ describe('portolan usage reconcile', () => {
     const result = {
       input_tokens: 50,
       input_cached_tokens: 20,
+      input_cache_write_tokens: 8,
       output_tokens: 5,
       num_model_requests: 1,
       model: 'x',
@@ -353,6 +354,38 @@ describe('portolan usage reconcile', () => {
       (await portolan(`usage reconcile ${bill} --shape nobody`)).err,
       /neither one of anthropic.* nor a mapping file/,
     )
+  })
+
+  it('takes column names on the command line, over a known layout or over none', async () => {
+    const bill = join(root, 'mapped.csv')
+    writeFileSync(bill, 'Day,Model name,Cached,Cached too,Fresh,Out,Cost\n2026-09-08,x,3,4,10,5,0.25\n')
+    const map = 'day=Day,model=Model name,hit=Cached|Cached too,miss=Fresh,output=Out,amount=Cost,currency=EUR'
+    const mapped = async (shape: string, pairs: string) =>
+      portolan(`usage reconcile ${bill} --shape ${shape} --upstream far --json`, '--map', pairs)
+    for (const shape of ['csv', 'deepseek'])
+      assert.match(
+        (await mapped(shape, map)).out,
+        /"currency":"EUR".*"billed":{"input":17,"hit":7,"output":5,"requests":null,"nanos":"250000000"}/,
+      )
+    for (const [pairs, words] of [
+      ['day', /is not a pair such as day=Date/],
+      ['price=Cost', /is not one of day, model, key/],
+      ['day=Day', /which column is the model/],
+      ['day=Day,model=Model name,currency=EUR', /currency goes with amount/],
+      ['day=Day,model=Model', /no column .*Model/],
+    ] as const)
+      assert.match((await mapped('csv', pairs)).err, words)
+  })
+
+  it('says which names of a layout its vendor documents, and which nobody does', async () => {
+    const bill = join(root, 'cautious.csv')
+    writeFileSync(bill, 'utc_date,model,cost,currency\n2026-09-08,x,0.25,USD\n')
+    const reconcile = `usage reconcile ${bill} --shape deepseek-cost --upstream far`
+    assert.match((await portolan(reconcile)).out, /documents no layout .* nobody confirms model, currency\. --map/)
+    const { layout } = JSON.parse((await portolan(`${reconcile} --json`)).out) as {
+      layout: { confirmed: { documented: string[]; reported: string[] } }
+    }
+    assert.deepEqual([layout.confirmed.documented, layout.confirmed.reported], [[], ['utc_date', 'cost']])
   })
 
   it('splits to the last unit', () => {
