@@ -33,6 +33,8 @@ export function writeTables(memory: SharedArrayBuffer): void {
   new Uint8Array(memory, tablesAt + 128, 64).fill(0)
   new Float32Array(memory, tablesAt + 192, 16).fill(1)
   new Float32Array(memory, tablesAt + 256, 16).fill(2 ** -24)
+  const lanes = [0x8000_0000, 0x43e0_0000, 0x3c80_0000, 0x46c0_0000, 0x7_ffff, 1, 0xfff0_0000]
+  new Uint32Array(memory, tablesAt + 320, 28).set(lanes.flatMap((bits) => [bits, bits, bits, bits]))
   new Float32Array(memory, tablesAt + 1024, 256).set(Float32Array.from({ length: 256 }, (_, code) => e4m3(code)))
   new Float32Array(memory, tablesAt + 2048, 256).set(
     Float32Array.from({ length: 256 }, (_, byte) => (byte === 255 ? Number.NaN : 2 ** (byte - 127))),

@@ -4,7 +4,7 @@
  * Scales are powers of two: exponent of `amax * (1 / largest value of the format)`, rounded up. A task is a range
  * of rows, in `poolGroups` of channels by four.
  */
-import { E4M3_VALUES, UE8M0_VALUES, exp4, madd } from './lanes'
+import { E4M3_ROUNDING, E4M3_VALUES, UE8M0_VALUES, exp4, madd } from './lanes'
 
 /** Byte of the scale of a block. */
 function scaleByte(amax: f32, inverse: f32, least: f32): i32 {
@@ -14,9 +14,20 @@ function scaleByte(amax: f32, inverse: f32, least: f32): i32 {
 
 /** NaN counts for nothing, as in a comparison. */
 function largest(from: usize, count: i32): f32 {
+  const signs = v128.load(E4M3_ROUNDING)
   let amax = f32x4.splat(0)
+  // A second chain, because each waits for itself.
+  let other = amax
   let at = 0
-  for (; at + 4 <= count; at += 4) amax = f32x4.pmax(amax, f32x4.abs(v128.load(from + (at << 2))))
+  for (; at + 8 <= count; at += 8) {
+    amax = f32x4.pmax(amax, v128.andnot(v128.load(from + (at << 2)), signs))
+    other = f32x4.pmax(other, v128.andnot(v128.load(from + (at << 2), 16), signs))
+  }
+  if (at + 4 <= count) {
+    amax = f32x4.pmax(amax, v128.andnot(v128.load(from + (at << 2)), signs))
+    at += 4
+  }
+  amax = f32x4.pmax(amax, other)
   let most: f32 = 0
   for (let lane = 0; lane < 4; lane++) {
     const value =
@@ -59,14 +70,14 @@ export function roundRows(args: usize, lo: i32, hi: i32, _scratch: usize): void 
   const stride = (<usize>load<i32>(args, 4)) << 2
   const dims = load<i32>(args, 12)
   const block = load<i32>(args, 16)
-  const signs = i32x4.splat(<i32>0x80000000)
-  const top = f32x4.splat(448)
-  const small = f32x4.splat(0.015625)
+  const signs = v128.load(E4M3_ROUNDING)
+  const top = v128.load(E4M3_ROUNDING, 16)
+  const small = v128.load(E4M3_ROUNDING, 32)
   // Adding and subtracting 1.5 * 2^14 rounds to multiples of 2^-9.
-  const magic = f32x4.splat(24576)
-  const half = i32x4.splat(0x7ffff)
-  const one = i32x4.splat(1)
-  const kept = i32x4.splat(<i32>0xfff00000)
+  const magic = v128.load(E4M3_ROUNDING, 48)
+  const half = v128.load(E4M3_ROUNDING, 64)
+  const one = v128.load(E4M3_ROUNDING, 80)
+  const kept = v128.load(E4M3_ROUNDING, 96)
   for (let row = lo; row < hi; row++) {
     const start = load<usize>(args) + <usize>row * stride + ((<usize>load<i32>(args, 8)) << 2)
     for (let from = 0; from < dims; from += block) {

@@ -29,6 +29,8 @@ export const ZEROS: usize = TABLES + 128
 export const ONES: usize = TABLES + 192
 /** 16 times 2^-24. */
 export const BYTE_UNITS: usize = TABLES + 256
+/** What rounding to E4M3 needs, 16 bytes each: sign bits, 448, 2^-6, 1.5 * 2^14, half a step less one, one, kept bits. */
+export const E4M3_ROUNDING: usize = TABLES + 320
 /** Values of the 256 E4M3 codes. */
 export const E4M3_VALUES: usize = TABLES + 1024
 /** Values of the 256 UE8M0 bytes. */
