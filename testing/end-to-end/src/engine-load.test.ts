@@ -111,6 +111,17 @@ describe('the engine', () => {
     assert.ok(value('portolan_engine_cache_bytes{upstream="local",tier="disk"}') > 1000)
     assert.ok(value('portolan_engine_cache_blocks{upstream="local",tier="disk"}') > 3)
     assert.ok(value('portolan_engine_refused_total{upstream="narrow"}') >= 10)
+    for (const tier of ['memory', 'disk']) {
+      const limit = value(`portolan_engine_cache_limit_bytes{upstream="local",tier="${tier}"}`)
+      assert.ok(
+        value(`portolan_engine_cache_bytes{upstream="local",tier="${tier}"}`) <= limit,
+        `${limit} bytes of ${tier}`,
+      )
+    }
+    const part = (name: string): number => value(`portolan_engine_memory_bytes{upstream="local",part="${name}"}`)
+    assert.ok(part('heap_used') > 10 ** 6 && part('heap') >= part('heap_used') && part('buffers') > 10 ** 6)
+    const kernels = value('portolan_engine_kernels_limit_bytes{upstream="local"}')
+    assert.ok(part('kernels') > 10 ** 6 && part('kernels') < kernels / 10, 'pages are touched as they are needed')
     for (const series of [
       'requests{upstream="local",state="running"}',
       'requests{upstream="local",state="waiting"}',
