@@ -224,7 +224,11 @@ class Completion {
       this.#client.end(result.final)
     } else {
       const waitMs = readRetryAfter(result.headers, this.#parts.now())
-      const problem = { ...result.error, param: null, retryAfterSec: waitMs === null ? null : waitMs / 1000 }
+      const problem = {
+        ...result.error,
+        param: result.error.param ?? null,
+        retryAfterSec: waitMs === null ? null : waitMs / 1000,
+      }
       await this.#fail(problem, 'error')
     }
   }

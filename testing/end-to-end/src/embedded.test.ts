@@ -289,7 +289,10 @@ describe('the embedded model at every door', () => {
       const answer = await post(running, '/v1/completions', { model, prompt: 'x', stream: true, ...change })
       assert.equal(answer.status, 400, answer.text)
       assert.match(answer.text, pattern)
-      assert.equal(typeof (JSON.parse(answer.text) as { error: { message: string } }).error.message, 'string')
+      const { error } = JSON.parse(answer.text) as { error: { message: string; param: string | null } }
+      assert.equal(typeof error.message, 'string')
+      const [field] = Object.keys(change)
+      if ('max_tokens' in change || 'n' in change || 'temperature' in change) assert.equal(error.param, field)
     }
   })
 

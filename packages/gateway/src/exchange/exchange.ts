@@ -453,7 +453,7 @@ export class Exchange {
       kind: failure.error.kind,
       code: failure.error.code,
       message: failure.error.message,
-      param: null,
+      param: failure.error.param ?? null,
       retryAfterSec: waitMs === null ? null : waitMs / 1000,
     }
   }

@@ -84,9 +84,16 @@ export async function answerInProcess(run: InProcessRun): Promise<AttemptResult>
 }
 
 function failed(event: Extract<CanonicalEvent, { type: 'error' }>): AttemptResult {
-  const { kind, message, code, retryAfterMs } = event
+  const { kind, message, code, retryAfterMs, param } = event
   const headers = retryAfterMs === undefined ? {} : retryHeaders(retryAfterMs)
-  return { kind: 'failed', stage: 'streaming', status: null, error: { kind, message, code }, headers, body: null }
+  return {
+    kind: 'failed',
+    stage: 'streaming',
+    status: null,
+    error: { kind, message, code, param },
+    headers,
+    body: null,
+  }
 }
 
 export const eventStream = {

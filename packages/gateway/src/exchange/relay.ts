@@ -48,7 +48,13 @@ export interface AttemptFailure {
   readonly kind: 'failed'
   readonly stage: FailStage | 'status'
   readonly status: number | null
-  readonly error: { readonly kind: ErrorKind; readonly message: string; readonly code: string | null }
+  readonly error: {
+    readonly kind: ErrorKind
+    readonly message: string
+    readonly code: string | null
+    /** The offending field, where the upstream is inside this process and knows it. */
+    readonly param?: string
+  }
   readonly headers: ResponseHeaders
   /** The upstream's body, for callers of the same protocol. */
   readonly body: Buffer | null

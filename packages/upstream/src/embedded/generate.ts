@@ -103,7 +103,10 @@ export function failedEvent({ kind, message, code, retryAfterMs }: Failed): Cano
 }
 
 export function failureOf(error: unknown): CanonicalEvent {
-  if (error instanceof WireError) return { type: 'error', kind: error.kind, message: error.message, code: error.code }
+  if (error instanceof WireError) {
+    const { kind, message, code, field } = error
+    return { type: 'error', kind, message, code, ...(field === null ? {} : { param: field }) }
+  }
   const message = error instanceof Error ? error.message : 'The engine could not be started.'
   return { type: 'error', kind: 'internal', message, code: 'ENGINE_STOPPED' }
 }

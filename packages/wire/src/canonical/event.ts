@@ -78,4 +78,6 @@ export type CanonicalEvent =
       readonly code: string | null
       /** Only of upstreams inside this process, which have no header to say it in. */
       readonly retryAfterMs?: number
+      /** The offending field of the request; of the same upstreams. */
+      readonly param?: string
     }
