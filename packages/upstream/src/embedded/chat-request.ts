@@ -25,12 +25,13 @@ const maximumOutputTokens = 393_216
 export const maximumTopLogprobs = 20
 const maximumStops = 16
 
+/** As DeepSeek's own documents have it since 2026-09: before, `xhigh` was `max`. */
 const effortWords: Readonly<Record<Effort, 'low' | 'high' | 'max'>> = {
   minimal: 'low',
   low: 'low',
   medium: 'high',
   high: 'high',
-  xhigh: 'max',
+  xhigh: 'high',
   max: 'max',
   ultra: 'max',
 }

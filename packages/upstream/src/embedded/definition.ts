@@ -22,7 +22,7 @@ const dialect: Omit<Dialect, 'protocol'> = {
   reasoningReplay: 'all',
   reasoningTokenFamily: null,
   thinkingControl: 'thinking-type',
-  efforts: { minimal: 'low', low: 'low', medium: 'high', high: 'high', xhigh: 'max', max: 'max', ultra: 'max' },
+  efforts: { minimal: 'low', low: 'low', medium: 'high', high: 'high', xhigh: 'high', max: 'max', ultra: 'max' },
   maxTokensField: 'max_tokens',
   maxOutputTokens: 393_216,
   toolName: toolName128,

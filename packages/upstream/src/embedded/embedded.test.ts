@@ -95,9 +95,9 @@ describe('a request to the embedded engine', () => {
   })
 
   it('says effort in words that the checkpoint knows', () => {
-    const effort = (word: 'low' | 'medium' | 'xhigh') =>
+    const effort = (word: 'low' | 'medium' | 'xhigh' | 'max') =>
       translate({ thinking: { mode: 'on', effort: word, budgetTokens: null, display: null } }).generation.prompt.effort
-    assert.deepEqual([effort('low'), effort('medium'), effort('xhigh')], [null, 'high', 'max'])
+    assert.deepEqual([effort('low'), effort('medium'), effort('xhigh'), effort('max')], [null, 'high', 'high', 'max'])
   })
 
   it('makes one assistant message of reasoning, text and calls, and keeps the order of turns', () => {
