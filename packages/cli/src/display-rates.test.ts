@@ -94,6 +94,7 @@ describe('amounts in another currency', () => {
     assert.equal(answer.componentRatios.input.toFixed(6), (0.435 / (3 / 6.84)).toFixed(6))
     assert.ok(answer.assumptions.includes('1 USD = 6.84 CNY on 2026-04-27 (the bank), for display only'))
     assert.equal(answer.currency, 'USD')
+    assert.match((await portolan(...compare, '--second-currency', 'CNY')).text, /v4-pro, CNY list {2}~ 0\.0\d+$/m)
   })
 
   it('a comparison across currencies without a rate is refused, and says for which day', async () => {

@@ -54,18 +54,18 @@ export function comparePriceOf(first: string, second: string, options: CompareOp
   const shownIn = options.in ?? currency
   const display = readDisplay({ ...options, in: shownIn }, loaded, dayOf(dateMs))
   const prices = [
-    inCurrency(priceOf(book, first, dateMs, options), display),
-    inCurrency(priceOf(book, second, secondMs, { ...options, currency: secondCurrency }), display),
+    inCurrency(first, priceOf(book, first, dateMs, options), display),
+    inCurrency(second, priceOf(book, second, secondMs, { ...options, currency: secondCurrency }), display),
   ] as const
   const comparison = compared(
     {
-      label: first,
+      label: prices[0].label,
       price: prices[0].price,
       ...(options.firstWritesMisses && { writesMisses: true }),
       ...(options.firstTokens !== undefined && { tokenRatio: options.firstTokens }),
     },
     {
-      label: second,
+      label: prices[1].label,
       price: prices[1].price,
       ...(options.secondWritesMisses && { writesMisses: true }),
       ...(options.secondTokens !== undefined && { tokenRatio: options.secondTokens }),
@@ -86,11 +86,17 @@ export function comparePriceOf(first: string, second: string, options: CompareOp
     { what: 'cache read', ratio: componentRatios.cacheRead },
     { what: 'output', ratio: componentRatios.output },
   ]
-  console.log(`${first} (${shortInstant(dateMs)}) over ${second} (${shortInstant(secondMs)}), price by price:`)
+  const [a, b] = prices
+  console.log(`${a.label} (${shortInstant(dateMs)}) over ${b.label} (${shortInstant(secondMs)}), price by price:`)
   for (const { what, ratio } of sides) console.log(`  ${what.padEnd(12)} ${times(ratio)}`)
   console.log(`\nThe bill for 1,000,000 prompt tokens and their answers, ${shownIn}:`)
-  console.log(`  ${first}  ${bill[0] ?? 'no price for a part of it'}`)
-  console.log(`  ${second}  ${bill[1] ?? 'no price for a part of it'}`)
+  for (const [index, { label, basis }] of prices.entries()) {
+    const amount = bill[index] ?? 'no price for a part of it'
+    // A converted bill is no amount to the last digit, so it does not look like one.
+    console.log(
+      `  ${label}  ${basis === undefined || bill[index] === null ? amount : `~ ${Number(amount).toPrecision(6)}`}`,
+    )
+  }
   console.log(`  ratio  ${times(billRatio)}\n`)
   console.log(
     table(
@@ -131,8 +137,12 @@ function priceOf(book: PriceBook, name: string, atMs: number, { currency, prompt
 const convertedDigits = 18
 
 /** @throws CliError CLI_NOT_FOUND where the table has no rate for that day: no comparison goes by a guess. */
-function inCurrency(price: Price, display: Display | null): { readonly price: Price; readonly basis?: string } {
-  if (display === null || price.currency === display.currency) return { price }
+function inCurrency(
+  name: string,
+  price: Price,
+  display: Display | null,
+): { readonly label: string; readonly price: Price; readonly basis?: string } {
+  if (display === null || price.currency === display.currency) return { label: name, price }
   const rate = display.rateFrom(price.currency)
   if (isMissingRate(rate))
     throw new CliError(
@@ -145,7 +155,7 @@ function inCurrency(price: Price, display: Display | null): { readonly price: Pr
     rates: shownRates(price.rates, rate, convertedDigits),
     partsAbove: price.partsAbove.map((part) => ({ ...part, rates: shownRates(part.rates, rate, convertedDigits) })),
   }
-  return { price: converted, basis: describeDisplayRate(rate) }
+  return { label: `${name}, ${price.currency} list`, price: converted, basis: describeDisplayRate(rate) }
 }
 
 function compared(
